@@ -1,0 +1,1 @@
+"""The Flask API: thin, one blueprint per resource; never loads torch."""

@@ -1,0 +1,179 @@
+"""Settings: one frozen object per process, read once at the entry point from the environment.
+
+`NEO4J_URI`, `NEO4J_USER`, `NEO4J_PASSWORD` point to a server of the operator's; without them the local stack's own
+is used. Every other variable begins with `KITH_`; an unknown one stops the start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from graph.errors import SettingsError
+
+CONSENT_PURPOSES = ("personalisation", "sharing", "analytics")
+
+
+def setting(variable: str, default: Any, about: str) -> Any:
+    """Declare a setting: the variable that sets it, its default and one line for the documentation."""
+    return field(default=default, metadata={"variable": variable, "about": about})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of a Kith process; `Settings.load()` reads them."""
+
+    home: Path = setting("KITH_HOME", Path("~/.local/share/kith"), "folder of stores, logs, artifacts, secrets")
+    cache: Path = setting("KITH_CACHE", Path("~/.cache/kith"), "folder of downloaded jars and prepared benchmarks")
+    neo4j_uri: str = setting("NEO4J_URI", "", "an existing Neo4j (bolt, neo4j, +s, +ssc); empty: start a local one")
+    neo4j_user: str = setting("NEO4J_USER", "neo4j", "user name for Neo4j")
+    neo4j_password: str = setting("NEO4J_PASSWORD", "", "password for Neo4j; local: generated, in a 0600 file")
+    neo4j_database: str = setting("NEO4J_DATABASE", "neo4j", "database name")
+    broker_url: str = setting("KITH_BROKER_URL", "", "an existing Redis or Valkey; empty: start a local Valkey")
+    bolt_port: int = setting("KITH_BOLT_PORT", 7687, "port of the local Neo4j's Bolt")
+    browser_port: int = setting("KITH_BROWSER_PORT", 7474, "port of the local Neo4j's HTTP and Neo4j Browser")
+    broker_port: int = setting("KITH_BROKER_PORT", 6380, "port of the local Valkey")
+    api_port: int = setting("KITH_API_PORT", 8480, "port of the API")
+    neo4j_heap_mb: int = setting("KITH_NEO4J_HEAP_MB", 1024, "maximum heap of the local Neo4j, MB")
+    neo4j_page_cache_mb: int = setting("KITH_NEO4J_PAGE_CACHE_MB", 256, "page cache of the local Neo4j, MB")
+    api_workers: int = setting("KITH_API_WORKERS", 2, "API server processes")
+    api_threads: int = setting("KITH_API_THREADS", 4, "threads per API server process")
+    consent_default: tuple[str, ...] = setting(
+        "KITH_CONSENT_DEFAULT", (), "consent of new users: comma-separated purposes, `all` or `none`"
+    )
+    unknown_ids: str = setting("KITH_UNKNOWN_IDS", "create", "events naming unknown users or items: create | refuse")
+    ledger_days: int = setting("KITH_LEDGER_DAYS", 90, "days the event ledger is kept; older events are refused")
+    read_timeout_s: float = setting("KITH_READ_TIMEOUT_S", 5.0, "transaction timeout of reads")
+    write_timeout_s: float = setting("KITH_WRITE_TIMEOUT_S", 60.0, "transaction timeout of writes")
+    train_timeout_s: float = setting("KITH_TRAIN_TIMEOUT_S", 14400.0, "a training child is killed after this")
+    kept_artifacts: int = setting("KITH_KEPT_ARTIFACTS", 5, "model folders kept on disk")
+    max_body_bytes: int = setting("KITH_MAX_BODY_BYTES", 4_000_000, "largest request body the API accepts")
+    signing_key: str = setting("KITH_SIGNING_KEY", "", "key that signs recommendationId; local: generated, 0600")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from the environment (or the given mapping).
+
+        Raises:
+            SettingsError: an unknown `KITH_*` variable, or a value that does not parse; one line that says which.
+        """
+        env = os.environ if environ is None else environ
+        known = {f.metadata["variable"]: f for f in fields(cls)}
+        for variable in env:
+            if variable.startswith("KITH_") and variable not in known:
+                raise SettingsError(f"unknown setting {variable}; `kith doctor` lists the known ones")
+        given: dict[str, Any] = {
+            f.name: _parse(variable, env[variable], f.default) for variable, f in known.items() if env.get(variable)
+        }
+        base = env.get("HOME") or str(Path.home())
+        if "home" not in given:
+            given["home"] = Path(env.get("XDG_DATA_HOME") or f"{base}/.local/share") / "kith"
+        if "cache" not in given:
+            given["cache"] = Path(env.get("XDG_CACHE_HOME") or f"{base}/.cache") / "kith"
+        settings = cls(**given)
+        if settings.unknown_ids not in ("create", "refuse"):
+            raise SettingsError(f"KITH_UNKNOWN_IDS is {settings.unknown_ids!r}; use create or refuse")
+        if settings.neo4j_uri and not settings.neo4j_password:
+            raise SettingsError("NEO4J_URI is set but NEO4J_PASSWORD is not")
+        return settings
+
+    @property
+    def is_local_neo4j(self) -> bool:
+        """Whether Kith starts its own Neo4j."""
+        return not self.neo4j_uri
+
+    @property
+    def is_local_broker(self) -> bool:
+        """Whether Kith starts its own Valkey."""
+        return not self.broker_url
+
+    @property
+    def password_file(self) -> Path:
+        """Where the local Neo4j's generated password lies (mode 0600)."""
+        return self.home / "secrets" / "neo4j-password"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """Where the generated signing key lies (mode 0600)."""
+        return self.home / "secrets" / "signing-key"
+
+    @property
+    def bolt_uri(self) -> str:
+        """The Bolt address to connect to."""
+        return self.neo4j_uri or f"bolt://127.0.0.1:{self.bolt_port}"
+
+    @property
+    def broker(self) -> str:
+        """The broker address to connect to."""
+        return self.broker_url or f"redis://127.0.0.1:{self.broker_port}/0"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of every process's log."""
+        return self.home / "logs"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of trained models, one folder per `modelVersion`."""
+        return self.home / "artifacts"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of exported snapshots, one per job while it runs."""
+        return self.home / "snapshots"
+
+    def password(self) -> str:
+        """Return Neo4j's password: from the environment, else from the local stack's file.
+
+        Raises:
+            SettingsError: there is neither.
+        """
+        return self.neo4j_password or _read_secret(self.password_file, "no local Neo4j here yet: run `kith up`")
+
+    def signing_secret(self) -> str:
+        """Return the key that signs `recommendationId`.
+
+        Raises:
+            SettingsError: `KITH_SIGNING_KEY` is not set and the local stack has not generated one.
+        """
+        return self.signing_key or _read_secret(
+            self.signing_key_file, "KITH_SIGNING_KEY is not set and the local stack has not made one: run `kith up`"
+        )
+
+
+def _read_secret(path: Path, missing: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise SettingsError(missing) from None
+
+
+def _parse(variable: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+        if isinstance(default, Path):
+            return Path(text).expanduser().resolve()
+        if isinstance(default, tuple):
+            return _parse_consent(text)
+    except (ValueError, KeyError):
+        raise SettingsError(f"{variable} is {text!r}, which is not a {type(default).__name__}") from None
+    return text
+
+
+def _parse_consent(text: str) -> tuple[str, ...]:
+    if text == "all":
+        return CONSENT_PURPOSES
+    if text == "none":
+        return ()
+    purposes = tuple(part.strip() for part in text.split(","))
+    if unknown := [p for p in purposes if p not in CONSENT_PURPOSES]:
+        raise ValueError(unknown)
+    return purposes

@@ -1,0 +1,1 @@
+"""Celery: thin tasks that move data between graph and engine."""
