@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neo4j.exceptions import (
+    AuthError,
+    ConstraintError,
+    DriverError,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+)
+
 
 class GraphError(Exception):
     """Root of the graph package's errors."""
@@ -41,3 +53,34 @@ class InputError(GraphError):
     def __init__(self, message: str, errors: list[dict[str, str]] | None = None) -> None:
         super().__init__(message)
         self.errors = errors or []
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into this package's.
+
+    Raises:
+        AuthenticationError, UnavailableError, ConflictError, GraphError: as each class says.
+    """
+    try:
+        yield
+    except AuthError as error:
+        raise AuthenticationError("Neo4j refused the user name or password: check NEO4J_USER, NEO4J_PASSWORD") from error
+    except (ServiceUnavailable, SessionExpired) as error:
+        raise UnavailableError(f"Neo4j cannot be reached: {_one_line(error)}") from error
+    except ConstraintError as error:
+        raise ConflictError(_one_line(error)) from error
+    except Neo4jError as error:
+        if error.is_retryable() or "TransactionTimedOut" in (error.code or ""):
+            raise UnavailableError(_one_line(error)) from error
+        raise GraphError(f"{error.code}: {_one_line(error)}") from error
+    except DriverError as error:
+        raise UnavailableError(f"the driver gave up: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]
+
+
+class LocalServerError(GraphError):
+    """The local Neo4j could not be fetched, configured or started; the message says what to do."""

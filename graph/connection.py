@@ -1,0 +1,141 @@
+"""The one driver of a process, and the only ways to run a query: by name, in a transaction, with a timeout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, ManagedTransaction, Query, unit_of_work
+from neo4j.vector import Vector
+
+from graph.cypher_text import load
+from graph.errors import translated
+from graph.settings import Settings
+
+__all__ = ["Graph", "Transaction", "Vector", "connect"]
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+class Transaction:
+    """A managed transaction: runs named queries; the driver may run the whole of it again after a transient error."""
+
+    def __init__(self, managed: ManagedTransaction) -> None:
+        self._managed = managed
+
+    def run(self, name: str, /, **parameters: Any) -> list[Row]:
+        """Run the named query and return its rows."""
+        return [dict(record) for record in self._managed.run(load(name), parameters)]
+
+
+class Graph:
+    """A connection to Neo4j; safe to share between threads, never across a fork."""
+
+    def __init__(self, driver: Driver, settings: Settings) -> None:
+        self._driver = driver
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._driver.close()
+
+    def verify(self) -> str:
+        """Return the server's agent (for example `Neo4j/2026.08.1`).
+
+        Raises:
+            UnavailableError, AuthenticationError: the server cannot be used.
+        """
+        with translated():
+            return self._driver.get_server_info().agent
+
+    def read(self, name: str, /, *, timeout_s: float | None = None, **parameters: Any) -> list[Row]:
+        """Run the named query in a read transaction and return its rows.
+
+        Raises:
+            UnavailableError: no server, or no answer within `timeout_s` (default: `KITH_READ_TIMEOUT_S`).
+            GraphError: the server refused the query.
+        """
+        return self.transaction(lambda tx: tx.run(name, **parameters), read_only=True, timeout_s=timeout_s)
+
+    def write(self, name: str, /, *, timeout_s: float | None = None, **parameters: Any) -> list[Row]:
+        """Run the named query in a write transaction, retried on transient errors, and return its rows.
+
+        Raises:
+            UnavailableError: no server, or no answer within `timeout_s` (default: `KITH_WRITE_TIMEOUT_S`).
+            ConflictError: a uniqueness constraint forbids it.
+            GraphError: the server refused the query.
+        """
+        return self.transaction(lambda tx: tx.run(name, **parameters), timeout_s=timeout_s)
+
+    def write_many(
+        self, queries: Sequence[tuple[str, dict[str, Any]]], *, timeout_s: float | None = None
+    ) -> list[list[Row]]:
+        """Run several named queries in one write transaction; all take effect or none."""
+        return self.transaction(lambda tx: [tx.run(name, **given) for name, given in queries], timeout_s=timeout_s)
+
+    def transaction(
+        self, work: Callable[[Transaction], T], *, read_only: bool = False, timeout_s: float | None = None
+    ) -> T:
+        """Run `work` in one transaction and return what it returns; `work` may be called again after a transient error.
+
+        Raises:
+            UnavailableError, ConflictError, GraphError: as for `write`.
+        """
+        limit = timeout_s or (self._settings.read_timeout_s if read_only else self._settings.write_timeout_s)
+        timed = unit_of_work(timeout=limit)(lambda managed: work(Transaction(managed)))
+        access = READ_ACCESS if read_only else WRITE_ACCESS
+        with (
+            translated(),
+            self._driver.session(database=self._settings.neo4j_database, default_access_mode=access) as session,
+        ):
+            return session.execute_read(timed) if read_only else session.execute_write(timed)
+
+    def stream(self, name: str, /, *, timeout_s: float, fetch_size: int = 1000, **parameters: Any) -> Iterator[Row]:
+        """Run the named query in one read transaction and yield its rows as they come; not retried."""
+        with (
+            translated(),
+            self._driver.session(
+                database=self._settings.neo4j_database, default_access_mode=READ_ACCESS, fetch_size=fetch_size
+            ) as session,
+        ):
+            for record in session.run(Query(load(name), timeout=timeout_s), parameters):
+                yield dict(record)
+
+    def auto(self, name: str, /, *, timeout_s: float, **parameters: Any) -> list[Row]:
+        """Run the named query on its own, for schema commands and `CALL { } IN TRANSACTIONS`; not retried."""
+        with translated(), self._driver.session(database=self._settings.neo4j_database) as session:
+            return [dict(record) for record in session.run(Query(load(name), timeout=timeout_s), parameters)]
+
+
+def connect(settings: Settings, *, retry_s: float = 15.0) -> Graph:
+    """Return a connection; nothing is sent before the first query.
+
+    Args:
+        settings: where the server is.
+        retry_s: how long a managed transaction is tried again after transient errors.
+
+    Raises:
+        SettingsError: there is no password to log in with.
+    """
+    with translated():
+        driver = GraphDatabase.driver(
+            settings.bolt_uri,
+            auth=(settings.neo4j_user, settings.password()),
+            connection_timeout=5.0,
+            connection_acquisition_timeout=10.0,
+            max_transaction_retry_time=retry_s,
+            keep_alive=True,
+            notifications_min_severity="OFF",
+            user_agent="kithgraph",
+        )
+    return Graph(driver, settings)
