@@ -1,0 +1,99 @@
+"""What the local Neo4j is started with: settings in, text out; nothing here touches the disk or a process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from graph.settings import Settings
+
+MAIN_CLASS = "org.neo4j.server.Neo4jCommunity"
+HEAP_START_MB = 256
+TRANSACTION_LOG_KEPT = "1 days 200M"
+_SALT_BYTES = 32
+_HASH_ITERATIONS = 1024
+
+_OPENED_PACKAGES = (
+    "java.base/java.nio",
+    "java.base/java.io",
+    "java.base/sun.nio.ch",
+    "java.base/java.util.concurrent",
+)
+
+
+def neo4j_home(settings: Settings) -> Path:
+    """Return the home folder of the local Neo4j."""
+    return settings.home / "neo4j"
+
+
+def neo4j_conf(settings: Settings) -> str:
+    """Return the text of `neo4j.conf`: loopback only, no telemetry, no query log (it would hold personal data)."""
+    home = neo4j_home(settings)
+    values = {
+        "server.default_listen_address": "127.0.0.1",
+        "server.default_advertised_address": "127.0.0.1",
+        "server.bolt.listen_address": f"127.0.0.1:{settings.bolt_port}",
+        "server.bolt.advertised_address": f"127.0.0.1:{settings.bolt_port}",
+        "server.http.listen_address": f"127.0.0.1:{settings.browser_port}",
+        "server.http.advertised_address": f"127.0.0.1:{settings.browser_port}",
+        "server.https.enabled": "false",
+        "server.directories.import": str(home / "import"),
+        "server.directories.logs": str(home / "logs"),
+        "server.memory.heap.max_size": f"{settings.neo4j_heap_mb}m",
+        "server.memory.pagecache.size": f"{settings.neo4j_page_cache_mb}m",
+        "dbms.security.auth_enabled": "true",
+        "dbms.usage_report.enabled": "false",
+        "client.allow_telemetry": "false",
+        "db.logs.query.enabled": "OFF",
+        # Preallocated, an empty store takes 516 MB; so it takes 2 MB.
+        "db.tx_log.preallocate": "false",
+        "db.tx_log.rotation.retention_policy": TRANSACTION_LOG_KEPT,
+        "db.tx_log.rotation.size": "32m",
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def java_arguments(settings: Settings, class_path: Sequence[Path]) -> str:
+    """Return the text of Java's argument file: memory, collector, opened packages, class path, main class.
+
+    The class path is spelled out in the lock's order: an archive of classes is only valid for the very same one.
+    """
+    home = neo4j_home(settings)
+    arguments = [
+        f"-Xms{min(HEAP_START_MB, settings.neo4j_heap_mb)}m",
+        f"-Xmx{settings.neo4j_heap_mb}m",
+        "-XX:+UseG1GC",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-XX:+DisableExplicitGC",
+        *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED_PACKAGES),
+        "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
+        "-Dfile.encoding=UTF-8",
+        "-Djava.awt.headless=true",
+        "-Dlog4j2.disable.jmx=true",
+        "-cp",
+        ":".join(str(jar) for jar in class_path),
+        MAIN_CLASS,
+        f"--home-dir={home}",
+        f"--config-dir={home / 'conf'}",
+    ]
+    return "".join(f"{_quoted(argument)}\n" for argument in arguments)
+
+
+def first_password_line(password: str, salt: bytes) -> str:
+    """Return the line that `neo4j-admin dbms set-initial-password` leaves in `data/dbms/auth.ini`.
+
+    Written before the first start, it makes the server be born with this password: there is no moment at which the
+    well-known one would open the door. (Salted SHA-256, 1,024 rounds, as the locked version computes it.)
+    """
+    digest = hashlib.sha256(salt + password.encode()).digest()
+    for _ in range(_HASH_ITERATIONS - 1):
+        digest = hashlib.sha256(digest).digest()
+    return f"neo4j:SHA-256,{digest.hex()},{salt.hex()},{_HASH_ITERATIONS}:\n"
+
+
+def _quoted(argument: str) -> str:
+    """Quote one argument for Java's argument file."""
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
