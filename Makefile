@@ -1,0 +1,55 @@
+# Kith on a fresh machine: Python 3.11+ and make. Everything else comes from package registries, pinned with hashes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check faults up down bench lock clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock bootstrap.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kith needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@echo "kith: installing into $(VENV). Download: about 3 GB of Python packages (torch's Linux wheel is the CUDA build)"
+	@echo "kith: and 190 MB of Java archives for Neo4j; cached for the next time."
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: install your system's python3-venv package"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r bootstrap.lock
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m graph.server.fetch
+	@touch $(STAMP)
+
+install: $(STAMP) ## Install everything into .venv (says the download size first)
+
+demo: $(STAMP) ## Run the main job on a generated world and leave the stack up
+	$(BIN)/kith demo
+
+test: $(STAMP) ## Run every test on a real Neo4j and a real broker
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=10
+
+check: $(STAMP) ## Format, lint, types, import rules, documents
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q --no-header tests/docs
+
+faults: $(STAMP) ## Kill and freeze real processes; prove the promises
+	$(BIN)/python -m pytest tests/faults -v
+
+up: $(STAMP) ## Start the local stack
+	$(BIN)/kith up
+
+down: $(STAMP) ## Stop the local stack
+	$(BIN)/kith down
+
+bench: $(STAMP) ## Measure: export against row-wise reads
+	$(BIN)/kith bench export
+
+lock: $(STAMP) ## Resolve the dependencies again
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra train --extra dev --upgrade pyproject.toml -o requirements.lock
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache

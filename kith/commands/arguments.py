@@ -1,0 +1,65 @@
+"""Arguments that several commands share, and how a command gets its settings and its connection."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graph.connection import Graph
+    from graph.settings import Settings
+    from graph.snapshot import SubgraphOptions
+
+Run = Callable[[argparse.Namespace], int | None]
+
+
+def add(commands: Any, name: str, about: str, run: Run) -> argparse.ArgumentParser:
+    """Add a command with its one line of help and `--json`."""
+    command = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+    command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    command.set_defaults(run=run)
+    return command
+
+
+def settings() -> Settings:
+    """Read the settings from the environment."""
+    from graph.settings import Settings
+
+    return Settings.load()
+
+
+def connect() -> Graph:
+    """Return a connection to the graph, its schema checked."""
+    from graph import connection, schema
+
+    graph = connection.connect(settings())
+    schema.check(graph)
+    return graph
+
+
+def add_subgraph(command: argparse.ArgumentParser) -> None:
+    """Add the options that choose a part of the graph."""
+    part = command.add_argument_group("part of the graph")
+    part.add_argument("--since", metavar="TIME", help="only events from this time on (ISO 8601)")
+    part.add_argument("--category", help="only items of this category and who acted on them")
+    part.add_argument("--community", help="only users whose property `community` has this value")
+    part.add_argument("--seeds", type=Path, metavar="FILE", help="only users near those in FILE (one userId a line)")
+    part.add_argument("--hops", type=int, default=1, metavar="N", help="how near, with --seeds (default 1)")
+
+
+def subgraph(arguments: argparse.Namespace) -> SubgraphOptions:
+    """Return the chosen part of the graph."""
+    from graph.snapshot import SubgraphOptions
+
+    seeds: tuple[str, ...] = ()
+    if arguments.seeds:
+        seeds = tuple(line.strip() for line in arguments.seeds.read_text(encoding="utf-8").splitlines() if line.strip())
+    return SubgraphOptions(
+        since=arguments.since,
+        category=arguments.category,
+        community=arguments.community,
+        seeds=seeds,
+        hops=arguments.hops,
+    )

@@ -1,0 +1,92 @@
+"""`kith models list | show | publish | rollback`: trained versions."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from kith.commands.arguments import add, connect, settings
+from kith.terminal import print_json, progress, say, table
+
+
+def register(commands: Any) -> None:
+    """Add the commands on models."""
+    group = commands.add_parser("models", help="list, show, publish and roll back trained versions")
+    parts = group.add_subparsers(dest="models_command", metavar="ACTION", required=True)
+    add(parts, "list", "list the trained versions, newest first", list_versions)
+    show = add(parts, "show", "show one version: data, settings, metrics", show_version)
+    show.add_argument("version", metavar="VERSION")
+    publish = add(parts, "publish", "publish a version whose artifact is on this machine", publish_version)
+    publish.add_argument("version", metavar="VERSION")
+    back = add(
+        parts, "rollback", "publish the version before this one (or VERSION) under a new sequence number", rollback
+    )
+    back.add_argument("version", metavar="VERSION", nargs="?")
+
+
+def list_versions(arguments: argparse.Namespace) -> int:
+    """List the versions."""
+    from graph import publication
+
+    with connect() as graph:
+        versions = publication.list_models(graph)
+        live = publication.published(graph)
+    current = live["modelVersion"] if live else None
+    if arguments.json:
+        print_json({"published": live, "models": versions})
+        return 0
+    if not versions:
+        say("no model yet: run `kith train --wait`")
+        return 0
+    rows = [
+        ("*" if v["modelVersion"] == current else "", v["modelVersion"], v.get("trainedAt"), v.get("publishedAt"))
+        for v in versions
+    ]
+    table(("live", "version", "trained", "published"), rows)
+    return 0
+
+
+def show_version(arguments: argparse.Namespace) -> int:
+    """Show one version's card."""
+    import orjson
+
+    from graph import publication
+
+    with connect() as graph:
+        card = publication.show_model(graph, arguments.version)
+    if arguments.json:
+        print_json(card)
+    else:
+        say(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str).decode())
+    return 0
+
+
+def publish_version(arguments: argparse.Namespace) -> int:
+    """Publish an artifact of this machine."""
+    from engine import artifact
+    from graph import publication
+
+    chosen = settings()
+    trained = artifact.read_artifact(chosen.artifacts / arguments.version)
+    with connect() as graph, progress("publish") as show:
+        publication.publish(graph, chosen, trained, progress=show)
+        live = publication.published(graph)
+    return _say_live(live, arguments.json)
+
+
+def rollback(arguments: argparse.Namespace) -> int:
+    """Publish an older version under a new sequence number."""
+    from graph import publication
+
+    with connect() as graph:
+        publication.rollback(graph, settings(), arguments.version)
+        live = publication.published(graph)
+    return _say_live(live, arguments.json)
+
+
+def _say_live(live: dict[str, Any] | None, as_json: bool) -> int:
+    if as_json:
+        print_json({"published": live})
+    elif live:
+        say(f"live: {live['modelVersion']} (publication {live['publicationSeq']})")
+    return 0

@@ -1,0 +1,78 @@
+"""`kith train`: one job through the queue, or offline from a snapshot folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from kith.commands.arguments import add, add_subgraph, connect, settings, subgraph
+from kith.jobs import follow
+from kith.terminal import fail, print_json, progress, say
+
+
+def register(commands: Any) -> None:
+    """Add the training command."""
+    train = add(commands, "train", "train on the graph and publish the result as one version", run)
+    train.add_argument("--wait", action="store_true", help="stay until the job has ended, showing its progress")
+    train.add_argument("--seed", type=int, default=0, help="seed of every random choice (default 0)")
+    train.add_argument("--epochs", type=int, help="at most this many epochs")
+    train.add_argument("--from", dest="source", type=Path, metavar="DIR", help="a snapshot folder; no services needed")
+    train.add_argument("--out", type=Path, metavar="ARTIFACT", help="where to write the model, with --from")
+    add_subgraph(train)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train in the queue, or here when `--from` names a snapshot."""
+    if (arguments.source is None) != (arguments.out is None):
+        fail("--from DIR and --out ARTIFACT belong together")
+        return 2
+    return _offline(arguments) if arguments.source else _queued(arguments)
+
+
+def _offline(arguments: argparse.Namespace) -> int:
+    from engine import artifact, training
+
+    snapshot = artifact.read_snapshot(arguments.source)
+    options = training.TrainSettings(seed=arguments.seed)
+    if arguments.epochs:
+        options = training.TrainSettings(seed=arguments.seed, max_epochs=arguments.epochs)
+    with progress("train") as show:
+        training.train(
+            snapshot,
+            options,
+            arguments.out,
+            lambda step: show(step["stage"], step.get("done", 0), step.get("total", 0)),
+        )
+    trained = artifact.read_artifact(arguments.out)
+    if arguments.json:
+        print_json({"modelVersion": trained.model_version, "artifact": str(arguments.out), "metrics": trained.metrics})
+    else:
+        say(f"{trained.model_version} -> {arguments.out}")
+    return 0
+
+
+def _queued(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from graph import jobs
+    from workers import queue
+
+    chosen = settings()
+    options = {"seed": arguments.seed, "epochs": arguments.epochs, "subgraph": asdict(subgraph(arguments))}
+    with connect() as graph:
+        job = jobs.create(graph, "train", options)
+        queue.enqueue_training(chosen, job["jobId"])
+        if not arguments.wait:
+            print_json(job) if arguments.json else say(
+                f"job {job['jobId']} queued; `kith train --wait` would follow it"
+            )
+            return 0
+        ended = follow(graph, job["jobId"])
+    if arguments.json:
+        print_json(ended)
+    elif ended["state"] == "done":
+        say(f"published {ended['result'].get('modelVersion')}")
+    else:
+        fail(f"job {ended['jobId']} {ended['state']}: {ended.get('error') or ''}")
+    return 0 if ended["state"] == "done" else 1

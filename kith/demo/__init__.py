@@ -1,0 +1,1 @@
+"""The demo: a generated world through the whole main job."""

@@ -1,0 +1,36 @@
+"""Following a job from the terminal until it has ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from kith.terminal import progress
+
+if TYPE_CHECKING:
+    from graph.connection import Graph
+
+ENDED = ("done", "failed", "cancelled")
+POLL_S = 0.5
+
+
+def follow(graph: Graph, job_id: str) -> dict[str, Any]:
+    """Show the job's stages until it has ended and return it; Ctrl-C asks the job to stop.
+
+    Raises:
+        KeyboardInterrupt: after cancellation has been asked for.
+    """
+    from graph import jobs
+
+    try:
+        with progress("job") as show:
+            while True:
+                job = jobs.get(graph, job_id)
+                if job.get("stage"):
+                    show(job["stage"], int(job.get("done") or 0), int(job.get("total") or 0))
+                if job["state"] in ENDED:
+                    return job
+                time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        jobs.request_cancel(graph, job_id)
+        raise
