@@ -1,0 +1,1 @@
+"""Who reaches whom: independent cascades, reverse-reachable sets, influence scores and seed sets."""

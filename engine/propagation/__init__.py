@@ -1,0 +1,1 @@
+"""Who passes it on: edge probabilities and the explainable formula."""
