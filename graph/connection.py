@@ -134,6 +134,7 @@ def connect(settings: Settings, *, retry_s: float = 15.0) -> Graph:
             connection_timeout=5.0,
             connection_acquisition_timeout=10.0,
             max_transaction_retry_time=retry_s,
+            initial_retry_delay=0.05,  # deadlocks pass quickly; the default of 1 s would be most of a write's p99
             keep_alive=True,
             notifications_min_severity="OFF",
             user_agent="kithgraph",

@@ -32,6 +32,9 @@ CREATE CONSTRAINT share_id IF NOT EXISTS FOR (s:Share) REQUIRE s.shareId IS UNIQ
 // event_id: one ledger entry per event, so one effect per event
 CREATE CONSTRAINT event_id IF NOT EXISTS FOR (e:Event) REQUIRE e.eventId IS UNIQUE
 
+// purchase_event: purchases by event, for refunds
+CREATE CONSTRAINT purchase_event IF NOT EXISTS FOR ()-[p:PURCHASED]-() REQUIRE p.eventId IS UNIQUE
+
 // credit_id: one credit per purchase, share and attribution model
 CREATE CONSTRAINT credit_id IF NOT EXISTS FOR ()-[c:CONVERTED]-() REQUIRE c.creditId IS UNIQUE
 
@@ -46,6 +49,15 @@ CREATE CONSTRAINT model_version IF NOT EXISTS FOR (m:ModelVersion) REQUIRE m.mod
 
 // published_key: one published record
 CREATE CONSTRAINT published_key IF NOT EXISTS FOR (p:Published) REQUIRE p.key IS UNIQUE
+
+// pending_id: one record per event that waits for another
+CREATE CONSTRAINT pending_id IF NOT EXISTS FOR (p:KithPending) REQUIRE p.pendingId IS UNIQUE
+
+// pending_waits_for: waiting events by what they wait for
+CREATE INDEX pending_waits_for IF NOT EXISTS FOR (p:KithPending) ON (p.waitsFor)
+
+// ended_tie_key: one record per tie that was ended
+CREATE CONSTRAINT ended_tie_key IF NOT EXISTS FOR (e:KithEndedTie) REQUIRE e.tieKey IS UNIQUE
 
 // job_id: one record per job
 CREATE CONSTRAINT job_id IF NOT EXISTS FOR (j:KithJob) REQUIRE j.jobId IS UNIQUE
