@@ -59,9 +59,7 @@ def _prepare(edges: EdgeProbabilities, seeds: NDArray[np.integer], runs: int):  
         raise DataError(f"a seed is outside the {edges.nodes} nodes")
 
     def run(starts: NDArray[np.int64], ends: NDArray[np.int64], seed: int) -> NDArray[np.int32]:
-        return _cascade(
-            network.indptr, network.neighbour, network.probability, chosen, starts, ends, runs, seed
-        )
+        return _cascade(network.indptr, network.neighbour, network.probability, chosen, starts, ends, runs, seed)
 
     return run
 
