@@ -23,6 +23,9 @@ from engine.errors import DataError
 from engine.influence import diffusion
 from engine.types import EdgeProbabilities
 from engine.world import behaviour, cascades, catalogue, frames, people
+from engine.world.export import to_snapshot
+
+__all__ = ["TABLES", "Truth", "World", "WorldSettings", "generate", "to_snapshot", "true_spread", "write"]
 
 TABLES = ("users", "items", "friends", "follows", "interactions", "shares", "opens")
 

@@ -12,7 +12,7 @@ from engine.world import words
 DAY_S = 86_400
 LATENT = 12
 POPULARITY_EXPONENT = 0.6
-TASTE_SHARPNESS = 7.0
+TASTE_SHARPNESS = 8.0
 """How much taste counts beside popularity: e to this power between the best match and an indifferent one."""
 NEW_SHARE = 0.01
 """Share of items that came in the last two days and that nobody has seen yet."""

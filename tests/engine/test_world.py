@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine import artifact
 from engine import world as worlds
 from engine.errors import DataError
 from engine.world import TABLES, WorldSettings, generate
@@ -207,3 +208,19 @@ def test_impossible_settings_and_forms_are_refused(world, tmp_path):
         WorldSettings(users=3)
     with pytest.raises(DataError):
         worlds.write(world, tmp_path, "xml")
+
+
+def test_the_snapshot_holds_what_an_import_and_export_would(world, tmp_path):
+    snapshot = worlds.to_snapshot(world)
+    views = world.interactions[world.interactions["type"] == "view"]
+    acts = snapshot.interactions.columns
+    assert acts["count"][acts["type"] == 0].sum() == len(views)
+    assert (acts["type"] == 0).sum() == len(views.drop_duplicates(["userId", "itemId"]))
+    assert len(snapshot.interactions) - (acts["type"] == 0).sum() == len(world.interactions) - len(views)
+    assert len(snapshot.sends) == world.shares["recipientId"].notna().sum()
+    parent, depth = snapshot.shares.columns["parent"], snapshot.shares.columns["depth"]
+    assert (depth[parent >= 0] == depth[parent[parent >= 0]] + 1).all()
+    assert (depth[parent < 0] == 0).all()
+    artifact.write_snapshot(snapshot, tmp_path / "snapshot")
+    assert artifact.read_snapshot(tmp_path / "snapshot").snapshot_id == snapshot.snapshot_id
+    assert worlds.to_snapshot(generate(SMALL)).snapshot_id == snapshot.snapshot_id
