@@ -41,7 +41,7 @@ def _influencers(client: Client, world: World) -> list[dict[str, Any]]:
     found = client.get("/v1/influencers", limit=INFLUENCERS)["influencers"]
     row_of = {user: row for row, user in enumerate(world.users["userId"])}
     rows = np.array([row_of[entry["userId"]] for entry in found], dtype=np.int32)
-    truth = true_spread(world, rows, runs=SPREAD_RUNS, rng=np.random.default_rng(0))
+    truth, _ = true_spread(world, rows, runs=SPREAD_RUNS, rng=np.random.default_rng(0))
     return [{**entry, "trueSpread": float(spread)} for entry, spread in zip(found, truth, strict=True)]
 
 

@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
 
 from engine.world import World, WorldSettings, generate, write
-from graph import connection, files, jobs, keys, publication, schema
+from graph import census, connection, files, jobs, keys, publication, schema
 from graph.errors import ConflictError
 from graph.settings import CONSENT_PURPOSES, Settings
 from kith import stack
@@ -63,22 +66,46 @@ def run_demo(settings: Settings, demo: DemoSettings) -> int:
     timings = Timings()
     say(f"Kith demo: {demo.users:,} users, {demo.items:,} items, {demo.events:,} events, seed {demo.seed}")
     with timings.stage("world", "generate a world whose truth is known"):
-        world = generate(WorldSettings(users=demo.users, items=demo.items, events=demo.events, seed=demo.seed))
-        folder = write(world, settings.home / "demo")
+        world, folder, is_new = _world(settings, demo)
     with timings.stage("start", "start Neo4j, the broker, the workers and the API"):
         stack.up(settings)
     try:
-        return _main_job(settings, demo, world, folder, timings)
+        return _main_job(settings, demo, world, folder, is_new, timings)
     finally:
         if demo.once:
             stack.down(settings)
             say("\nThe stack is stopped (--once).")
 
 
-def _main_job(settings: Settings, demo: DemoSettings, world: World, folder: Any, timings: Timings) -> int:
+def _world(settings: Settings, demo: DemoSettings) -> tuple[World, Path, bool]:
+    """Return the world, its folder and whether it is new: a second demo meets the same people at the same times.
+
+    Raises:
+        ConflictError: this home holds the world of other settings.
+    """
+    folder = settings.home / "demo"
+    remembered = folder / "settings.json"
+    wanted = {"users": demo.users, "items": demo.items, "events": demo.events, "seed": demo.seed}
+    known = orjson.loads(remembered.read_bytes()) if remembered.exists() else {}
+    if known and {name: known[name] for name in wanted} != wanted:
+        raise ConflictError(
+            f"{folder} holds another world ({known}): ask for that one, or set KITH_HOME to a new folder"
+        )
+    chosen = WorldSettings(**wanted, end_s=known.get("end_s", int(time.time())))
+    world = generate(chosen)
+    if not known:
+        write(world, folder)
+        remembered.write_bytes(orjson.dumps({**wanted, "end_s": chosen.end_s}))
+    return world, folder, not known
+
+
+def _main_job(
+    settings: Settings, demo: DemoSettings, world: World, folder: Path, is_new: bool, timings: Timings
+) -> int:
     with connection.connect(settings) as graph:
         schema.apply(graph)
-        _refuse_foreign_graph(graph)
+        if is_new:
+            _refuse_foreign_graph(graph, folder)
         with timings.stage("import", "load the world into Neo4j"), progress("import") as show:
             loaded = files.import_folder(graph, settings, folder, progress=show)
         with timings.stage("train", "one job: export, train GraphSAGE, evaluate, publish"):
@@ -107,8 +134,10 @@ def _main_job(settings: Settings, demo: DemoSettings, world: World, folder: Any,
     return 0
 
 
-def _refuse_foreign_graph(graph: Graph) -> None:
-    if graph.read("files.has_other_users", prefix="demo-"):
+def _refuse_foreign_graph(graph: Graph, folder: Path) -> None:
+    """Keep the demo out of a shop's own graph."""
+    if census.count(graph)["users"]:
+        (folder / "settings.json").unlink()
         raise ConflictError(
             "this graph holds other users than the demo's: point KITH_HOME or NEO4J_URI to an empty one"
         )
