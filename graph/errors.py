@@ -5,15 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from neo4j.exceptions import (
-    AuthError,
-    ConstraintError,
-    DriverError,
-    Neo4jError,
-    ServiceUnavailable,
-    SessionExpired,
-)
-
 
 class GraphError(Exception):
     """Root of the graph package's errors."""
@@ -33,6 +24,10 @@ class UnavailableError(GraphError):
 
 class AuthenticationError(GraphError):
     """Neo4j refused the user name or password."""
+
+
+class LocalServerError(GraphError):
+    """A process of the local stack could not be fetched, configured or started; the message says what to do."""
 
 
 class SchemaError(GraphError):
@@ -62,25 +57,26 @@ def translated() -> Iterator[None]:
     Raises:
         AuthenticationError, UnavailableError, ConflictError, GraphError: as each class says.
     """
+    # The driver loads numpy and pandas: who needs only the error classes (supervisor, `kith --help`) shall not wait.
+    from neo4j import exceptions as driver  # noqa: PLC0415
+
     try:
         yield
-    except AuthError as error:
-        raise AuthenticationError("Neo4j refused the user name or password: check NEO4J_USER, NEO4J_PASSWORD") from error
-    except (ServiceUnavailable, SessionExpired) as error:
+    except driver.AuthError as error:
+        raise AuthenticationError(
+            "Neo4j refused the user name or password: check NEO4J_USER, NEO4J_PASSWORD"
+        ) from error
+    except (driver.ServiceUnavailable, driver.SessionExpired) as error:
         raise UnavailableError(f"Neo4j cannot be reached: {_one_line(error)}") from error
-    except ConstraintError as error:
+    except driver.ConstraintError as error:
         raise ConflictError(_one_line(error)) from error
-    except Neo4jError as error:
+    except driver.Neo4jError as error:
         if error.is_retryable() or "TransactionTimedOut" in (error.code or ""):
             raise UnavailableError(_one_line(error)) from error
         raise GraphError(f"{error.code}: {_one_line(error)}") from error
-    except DriverError as error:
+    except driver.DriverError as error:
         raise UnavailableError(f"the driver gave up: {_one_line(error)}") from error
 
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:500]
-
-
-class LocalServerError(GraphError):
-    """The local Neo4j could not be fetched, configured or started; the message says what to do."""
