@@ -26,6 +26,8 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ended_tie_key",
         "job_id",
         "key_id",
+        "publication_key",
+        "sequence_key",
         "user_ix",
         "item_ix",
         "share_ix",

@@ -65,6 +65,12 @@ CREATE CONSTRAINT job_id IF NOT EXISTS FOR (j:KithJob) REQUIRE j.jobId IS UNIQUE
 // key_id: one record per API key
 CREATE CONSTRAINT key_id IF NOT EXISTS FOR (k:KithKey) REQUIRE k.keyId IS UNIQUE
 
+// publication_key: one record of who writes which slot
+CREATE CONSTRAINT publication_key IF NOT EXISTS FOR (w:KithPublication) REQUIRE w.key IS UNIQUE
+
+// sequence_key: one counter per label for the export's dense index
+CREATE CONSTRAINT sequence_key IF NOT EXISTS FOR (s:KithSequence) REQUIRE s.key IS UNIQUE
+
 // user_ix: users by the export's dense index
 CREATE INDEX user_ix IF NOT EXISTS FOR (u:User) ON (u.ix)
 
@@ -100,16 +106,16 @@ CREATE FULLTEXT INDEX item_text IF NOT EXISTS FOR (i:Item) ON EACH [i.title, i.d
 
 // user_embedding_a: users by vector in slot a
 CREATE VECTOR INDEX user_embedding_a IF NOT EXISTS FOR (u:User) ON u.embedding_a
-OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine'}}
+OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine', `vector.quantization.enabled`: false}}
 
 // user_embedding_b: users by vector in slot b
 CREATE VECTOR INDEX user_embedding_b IF NOT EXISTS FOR (u:User) ON u.embedding_b
-OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine'}}
+OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine', `vector.quantization.enabled`: false}}
 
 // item_embedding_a: items by vector in slot a
 CREATE VECTOR INDEX item_embedding_a IF NOT EXISTS FOR (i:Item) ON i.embedding_a
-OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine'}}
+OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine', `vector.quantization.enabled`: false}}
 
 // item_embedding_b: items by vector in slot b
 CREATE VECTOR INDEX item_embedding_b IF NOT EXISTS FOR (i:Item) ON i.embedding_b
-OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine'}}
+OPTIONS {indexConfig: {`vector.similarity_function`: 'cosine', `vector.quantization.enabled`: false}}
