@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from kith.commands.arguments import add
+from kith.commands.arguments import add, settings
+from kith.terminal import print_json, say, table
+
+if TYPE_CHECKING:
+    from api.services import Services
 
 
 def register(commands: Any) -> None:
@@ -20,3 +27,75 @@ def register(commands: Any) -> None:
     similar.add_argument("item", metavar="ITEM")
     for command in (recommend, targets, influencers, similar):
         command.add_argument("--limit", type=int, default=10, metavar="N", help="at most N rows (default 10)")
+
+
+@contextmanager
+def _services() -> Iterator[Services]:
+    """Open what the API's own answers are made with."""
+    from api.services import Services
+
+    opened = Services(settings())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def show_recommendations(arguments: argparse.Namespace) -> int:
+    """Show a user's list."""
+    from api.recommending import recommend
+
+    with _services() as services:
+        answer = recommend(services, arguments.user, arguments.limit)
+    if arguments.json:
+        print_json(answer)
+        return 0
+    say(f"{arguments.user}: strategy {answer['strategy']}, model {answer['modelVersion'] or 'none yet'}")
+    rows = [(e["rank"], e["itemId"], e["score"], ", ".join(e["reasons"])) for e in answer["items"]]
+    table(("rank", "item", "score", "reasons"), rows)
+    return 0
+
+
+def show_share_targets(arguments: argparse.Namespace) -> int:
+    """Show to whom a user could send an item."""
+    from api.sharing import share_targets
+
+    with _services() as services:
+        answer = share_targets(services, arguments.user, arguments.item, arguments.limit)
+    if arguments.json:
+        print_json(answer)
+        return 0
+    rows = [(e["rank"], e["userId"], e["score"], ", ".join(e["reasons"])) for e in answer["targets"]]
+    table(("rank", "user", "score", "reasons"), rows, title=f"{arguments.item} from {arguments.user} to")
+    return 0
+
+
+def show_influencers(arguments: argparse.Namespace) -> int:
+    """Show users by influence score."""
+    from graph import queries
+
+    with _services() as services:
+        if arguments.category:
+            found = queries.category_influencers(services.graph, arguments.category, arguments.limit)
+        else:
+            found = queries.top_influencers(services.graph, arguments.limit)
+    if arguments.json:
+        print_json({"category": arguments.category, "influencers": found})
+        return 0
+    rows = [(rank, e["userId"], e["influenceScore"], e["influencePercentile"]) for rank, e in enumerate(found, start=1)]
+    table(("rank", "user", "users reached", "percentile"), rows)
+    return 0
+
+
+def show_similar(arguments: argparse.Namespace) -> int:
+    """Show an item's neighbours."""
+    from api.similar import similar_items
+
+    with _services() as services:
+        answer = similar_items(services, arguments.item, arguments.limit)
+    if arguments.json:
+        print_json(answer)
+        return 0
+    say(f"like {arguments.item}: strategy {answer['strategy']}, model {answer['modelVersion'] or 'none yet'}")
+    table(("rank", "item", "score"), [(e["rank"], e["itemId"], e["score"]) for e in answer["items"]])
+    return 0
