@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -127,6 +128,9 @@ def connect(settings: Settings, *, retry_s: float = 15.0) -> Graph:
     Raises:
         SettingsError: there is no password to log in with.
     """
+    log = logging.getLogger("neo4j")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())  # retries go to a log that somebody set up, not to the terminal
     with translated():
         driver = GraphDatabase.driver(
             settings.bolt_uri,

@@ -167,6 +167,7 @@ class Effects:
             row["shareId"]: (row["rootShareId"], row["depth"]) for row in rows if not row["missing"]
         }
         pending: set[str] = set()
+        places |= {e["shareId"]: (e["rootShareId"], 1) for e in new.values() if "rootShareId" in e}  # cascade data
         for start in new:
             path: list[str] = []
             at: str | None = start
