@@ -105,6 +105,7 @@ def blend(
     items: Sequence[str],
     scores: Sequence[float],
     codes: Sequence[int],
+    *,
     acts: Iterable[Act],
     shares: Iterable[FriendShare],
     excluded: Collection[str],

@@ -1,0 +1,80 @@
+"""The application: made by `create_app`; `wsgi` is what the server calls in each of its processes."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from apiflask import APIFlask
+from flask import Response, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api import errors, openapi
+from api.bodies import StrictRequest
+from api.keyring import SCOPE_ATTRIBUTE, ForbiddenError, admit
+from api.routes import BLUEPRINTS
+from api.services import Services, services
+from graph.settings import Settings
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Application(APIFlask):
+    """A Flask application whose requests have strict JSON bodies."""
+
+    request_class = StrictRequest
+
+
+def create_app(settings: Settings) -> Application:
+    """Return the application; nothing is opened before the first request."""
+    app = Application("api", title="Kith", version="1", docs_path=None, spec_path=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        **openapi.CONFIG,
+    )
+    app.extensions["kith"] = Services(settings)
+    errors.register(app)
+    app.before_request(_begin)
+    app.before_request(_authorize)
+    app.after_request(_end)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    openapi.register(app)
+    return app
+
+
+def wsgi() -> Application:
+    """Make the application of one server process; reads the settings once.
+
+    Raises:
+        SettingsError: a setting is unknown, malformed or missing.
+    """
+    settings = Settings.load()
+    settings.signing_secret()
+    return create_app(settings)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+    if (request.content_length or 0) > request.max_content_length:
+        raise RequestEntityTooLarge(f"the body is larger than {request.max_content_length} bytes")
+
+
+def _authorize() -> None:
+    """Let in whom the view's scope lets in; a view that names no scope lets nobody in."""
+    if request.endpoint is None:
+        return
+    kith = services()
+    needed = getattr(current_app.view_functions[request.endpoint], SCOPE_ATTRIBUTE, None)
+    if needed is None:
+        raise ForbiddenError("this address names no scope")
+    if needed != "public":
+        g.key = admit(request, needed, kith.keyring, lambda: kith.graph)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = errors.request_id()
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

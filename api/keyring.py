@@ -1,0 +1,84 @@
+"""Who may ask: bearer keys, kept for two seconds so that a revocation works within five."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Request
+
+from graph import keys
+from graph.connection import Graph
+
+KEPT_S = 2.0
+KEPT_KEYS = 4096
+SCOPE_ATTRIBUTE = "kith_scope"
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+class UnauthenticatedError(Exception):
+    """No key, or none that is good."""
+
+
+class ForbiddenError(Exception):
+    """The key's scopes do not allow it."""
+
+
+class Keyring:
+    """The keys seen lately by this process, by digest; a key that is not good is remembered too."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[bytes, tuple[float, keys.Key | None]] = {}
+
+    def find(self, graph: Graph, text: str) -> keys.Key | None:
+        """Return the key that `text` is, None when it is not good; asks the graph at most every `KEPT_S`.
+
+        Raises:
+            UnavailableError: the graph had to be asked and did not answer.
+        """
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        now = self._clock()
+        kept = self._seen.get(digest)
+        if kept is not None and now - kept[0] < KEPT_S:
+            return kept[1]
+        key = keys.authenticate(graph, text)
+        with self._lock:
+            if len(self._seen) >= KEPT_KEYS:
+                self._seen.clear()
+            self._seen[digest] = (now, key)
+        return key
+
+
+def scope(name: str) -> Callable[[View], View]:
+    """Mark a view with the scope that its callers need; a view without a mark is refused to everyone."""
+
+    def mark(view: View) -> View:
+        setattr(view, SCOPE_ATTRIBUTE, name)
+        return view
+
+    return mark
+
+
+def admit(request: Request, needed: str, keyring: Keyring, graph: Callable[[], Graph]) -> keys.Key:
+    """Return the caller's key if it allows `needed`.
+
+    Raises:
+        UnauthenticatedError: no bearer key, or one that is malformed, unknown, expired or revoked.
+        ForbiddenError: a good key without the scope.
+    """
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not keys.SHAPE.fullmatch(text):
+        raise UnauthenticatedError("send a key as Authorization: Bearer kith_...")
+    key = keyring.find(graph(), text)
+    if key is None:
+        raise UnauthenticatedError("the key is unknown, expired or revoked")
+    if not key.allows(needed):
+        raise ForbiddenError(f"the key lacks the scope {needed}")
+    return key

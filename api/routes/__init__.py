@@ -1,0 +1,12 @@
+"""The API's addresses: one blueprint per resource, thin: check, ask `graph`, answer."""
+
+from __future__ import annotations
+
+from api.routes.events import events
+from api.routes.health import health
+from api.routes.influencers import influencers
+from api.routes.items import items
+from api.routes.jobs import jobs
+from api.routes.users import users
+
+BLUEPRINTS = (health, events, users, items, influencers, jobs)

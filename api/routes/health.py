@@ -1,0 +1,56 @@
+"""Whether the process runs and whether it can answer: /live, /ready."""
+
+from __future__ import annotations
+
+import threading
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from api.answers import answer
+from api.keyring import scope
+from api.services import services
+from api.shapes.answers import Live, Ready
+from graph import queries, schema
+from workers import queue
+from workers.queue import QueueUnavailableError
+
+health = APIBlueprint("health", __name__, tag="health")
+_warmed = threading.Event()
+
+
+@health.get("/live")
+@scope("public")
+@health.output(Live)
+def live() -> Response:
+    """Say that the process runs."""
+    return answer({"status": "live"})
+
+
+@health.get("/ready")
+@scope("public")
+@health.output(Ready)
+def ready() -> Response:
+    """Say whether requests can be answered: Neo4j is there with the right schema.
+
+    A broker that is down does not stop reads and events, so it is reported and no more.
+    """
+    kith = services()
+    schema.check(kith.graph)
+    if not _warmed.is_set():
+        queries.warm_up(kith.graph)
+        _warmed.set()
+    live_version = queries.published(kith.graph)
+    try:
+        queue.ping(kith.settings)
+        broker = "ready"
+    except QueueUnavailableError:
+        broker = "unavailable"
+    return answer(
+        {
+            "status": "ready",
+            "neo4j": kith.graph.verify(),
+            "broker": broker,
+            "modelVersion": live_version["modelVersion"] if live_version else None,
+        }
+    )

@@ -1,0 +1,163 @@
+"""Users: writing them and their friendships, and what is known of them and for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from api.answers import answer, checked_id, jsonable, upserted_many, upserted_one
+from api.keyring import scope
+from api.recommending import recommend
+from api.services import services
+from api.shapes.answers import (
+    Influence,
+    Profile,
+    Recommendations,
+    RecommendationsQuery,
+    ShareTargets,
+    ShareTargetsQuery,
+)
+from api.shapes.bodies import MOST_ENTITIES, ConsentAnswer, ConsentBody, FriendBody, Upserted, UserBody, UsersBody
+from api.sharing import share_targets
+from graph import entities, queries
+from graph.errors import InputError, NotFoundError
+
+users = APIBlueprint("users", __name__, tag="users")
+NOT_ATTRIBUTES = frozenset(
+    (
+        "userId",
+        "createdAt",
+        "consent",
+        "stub",
+        "ix",
+        "ingestedAt",
+        "embedding",
+        "influenceScore",
+        "influencePercentile",
+        "modelVersion",
+    )
+)
+
+
+@users.put("/v1/users/<user_id>")
+@scope("ingest")
+@users.input(UserBody, arg_name="body")
+@users.output(Upserted)
+def put(user_id: str, body: Any) -> Response:
+    """Create a user or change what the body names."""
+    if not isinstance(body, dict):
+        raise InputError("send an object")
+    kith = services()
+    checked_id(user_id, "userId")
+    return upserted_one(entities.upsert_users(kith.graph, kith.settings, [{**body, "userId": user_id}]))
+
+
+@users.delete("/v1/users/<user_id>")
+@scope("admin")
+@users.output({}, status_code=204)
+def delete(user_id: str) -> Response:
+    """Delete a user and everything that led to it."""
+    if not entities.delete_user(services().graph, checked_id(user_id, "userId")):
+        raise NotFoundError(f"no user {user_id}")
+    return Response(status=204)
+
+
+@users.post("/v1/users:batch")
+@scope("ingest")
+@users.input(UsersBody, arg_name="body")
+@users.output(Upserted)
+def put_many(body: Any) -> Response:
+    """Create or change up to 5,000 users in one transaction; each is judged alone."""
+    if not isinstance(body, list) or not 1 <= len(body) <= MOST_ENTITIES:
+        raise InputError(f"send a list of 1 to {MOST_ENTITIES} users")
+    kith = services()
+    return upserted_many(entities.upsert_users(kith.graph, kith.settings, body))
+
+
+@users.put("/v1/users/<user_id>/friends/<friend_id>")
+@scope("ingest")
+@users.input(FriendBody, arg_name="body")
+@users.output(Upserted)
+def put_friend(user_id: str, friend_id: str, body: Any) -> Response:
+    """State that two users are friends; it is the same friendship from either side."""
+    if not isinstance(body, dict):
+        raise InputError("send an object")
+    kith = services()
+    tie = {**body, "userId": checked_id(user_id, "userId"), "friendId": checked_id(friend_id, "friendId")}
+    return upserted_one(entities.upsert_friends(kith.graph, kith.settings, [tie]))
+
+
+@users.delete("/v1/users/<user_id>/friends/<friend_id>")
+@scope("ingest")
+@users.output({}, status_code=204)
+def delete_friend(user_id: str, friend_id: str) -> Response:
+    """End a friendship."""
+    first, second = checked_id(user_id, "userId"), checked_id(friend_id, "friendId")
+    if not entities.delete_friend(services().graph, first, second):
+        raise NotFoundError(f"{user_id} and {friend_id} are no friends")
+    return Response(status=204)
+
+
+@users.put("/v1/users/<user_id>/consent")
+@scope("ingest")
+@users.input(ConsentBody, arg_name="body")
+@users.output(ConsentAnswer)
+def put_consent(user_id: str, body: ConsentBody) -> Response:
+    """State what a user agrees to, whole; what is published about a purpose taken back goes at once."""
+    chosen = entities.set_consent(services().graph, checked_id(user_id, "userId"), body.consent)
+    return answer({"userId": user_id, "consent": chosen})
+
+
+@users.get("/v1/users/<user_id>/recommendations")
+@scope("read")
+@users.input(RecommendationsQuery, location="query", arg_name="query")
+@users.output(Recommendations)
+def recommendations(user_id: str, query: RecommendationsQuery) -> Response:
+    """List what a user may want, with reasons; what happened a moment ago counts.
+
+    `strategy` says how: `published` (the live version knows the user), `inductive` (newer than it: embedded now),
+    `friends` (no acts yet), `popular` (nothing to go by, or no consent to personalisation: the same for everyone).
+    """
+    found = recommend(
+        services(), checked_id(user_id, "userId"), query.limit, channel=query.channel, explain=query.explain
+    )
+    return answer(found)
+
+
+@users.get("/v1/users/<user_id>/share-targets")
+@scope("read")
+@users.input(ShareTargetsQuery, location="query", arg_name="query")
+@users.output(ShareTargets)
+def targets(user_id: str, query: ShareTargetsQuery) -> Response:
+    """List whom a user should send an item to: by the propagation formula and by who shared with whom before."""
+    return answer(share_targets(services(), checked_id(user_id, "userId"), query.item_id, query.limit))
+
+
+@users.get("/v1/users/<user_id>/influence")
+@scope("read")
+@users.output(Influence)
+def influence(user_id: str) -> Response:
+    """Tell how many users a user's share is expected to reach, and on whom it works."""
+    row = queries.user_influence(services().graph, checked_id(user_id, "userId"))
+    return answer(
+        {
+            "userId": user_id,
+            "modelVersion": row["modelVersion"],
+            "influenceScore": row["score"],
+            "influencePercentile": row["percentile"],
+            "influences": row["influences"],
+        }
+    )
+
+
+@users.get("/v1/users/<user_id>/profile")
+@scope("read")
+@users.output(Profile)
+def profile(user_id: str) -> Response:
+    """Tell what is known of a user: attributes, acts by type, favourites, ties, influence."""
+    row = queries.user_profile(services().graph, checked_id(user_id, "userId"))
+    properties = row.pop("properties")
+    attributes = {name: value for name, value in properties.items() if name not in NOT_ATTRIBUTES}
+    return answer(jsonable({"userId": user_id, **row, "attributes": attributes}))

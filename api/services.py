@@ -1,0 +1,70 @@
+"""What the views of one process share: settings, the connection to the graph, caches. Made when first used.
+
+Nothing is opened before the first request, so a server may fork or spawn after the application was made; a process
+that finds itself forked with another's connection makes its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cached_property
+from typing import cast
+
+from flask import current_app
+
+from api.encoders import Encoders
+from api.keyring import Keyring
+from api.popular import PopularItems
+from api.signing import Signer
+from graph.connection import Graph, connect
+from graph.settings import Settings
+
+RETRY_S = 2.3
+"""Transient errors are tried again for this long: with the driver's waits of 1 s and 2 s an answer comes in 4 s."""
+
+
+class Services:
+    """One per application object."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keyring = Keyring()
+        self.popular = PopularItems()
+        self.encoders = Encoders(settings.artifacts)
+        self._lock = threading.Lock()
+        self._graph: Graph | None = None
+        self._owner = 0
+
+    @property
+    def graph(self) -> Graph:
+        """The process's connection to Neo4j.
+
+        Raises:
+            SettingsError: there is no password to log in with.
+        """
+        if self._graph is None or self._owner != os.getpid():
+            with self._lock:
+                if self._graph is None or self._owner != os.getpid():
+                    self._graph, self._owner = connect(self.settings, retry_s=RETRY_S), os.getpid()
+        return self._graph
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signs recommendation ids and cursors.
+
+        Raises:
+            SettingsError: there is no signing key.
+        """
+        return Signer(self.settings.signing_secret())
+
+    def close(self) -> None:
+        """Close the connection, if this process opened one."""
+        if self._graph is not None and self._owner == os.getpid():
+            self._graph.close()
+        self._graph = None
+
+
+def services() -> Services:
+    """Return the services of the application that handles the request."""
+    return cast("Services", current_app.extensions["kith"])

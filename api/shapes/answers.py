@@ -1,0 +1,209 @@
+"""What the reads answer, and their query parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from api.shapes.parts import Answer, Identifier, Query, ShortText
+
+MOST_ROWS = 100
+"""Rows of one answer."""
+
+Limit = Annotated[int, Field(ge=1, le=MOST_ROWS)]
+Strategy = Literal["published", "inductive", "friends", "popular"]
+
+
+class RecommendationsQuery(Query):
+    """Parameters of a list."""
+
+    limit: Limit = 10
+    channel: ShortText | None = None
+    explain: bool = False
+
+
+class LimitQuery(Query):
+    """How many rows."""
+
+    limit: Limit = 10
+
+
+class ShareTargetsQuery(Query):
+    """Parameters of share targets."""
+
+    item_id: Identifier
+    limit: Limit = 5
+
+
+class InfluencersQuery(Query):
+    """Parameters of influencers."""
+
+    category: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    limit: Limit = 10
+    cursor: Annotated[str, Field(max_length=2048)] | None = None
+
+
+class ItemsQuery(Query):
+    """Parameters of the search for items."""
+
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    category: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    limit: Limit = 20
+    cursor: Annotated[str, Field(max_length=2048)] | None = None
+
+
+class Parts(Answer):
+    """What a live score is made of."""
+
+    published: float
+    recent_similar: float
+    friend_shared: float
+
+
+class RecommendedItem(Answer):
+    """A ranked item with the reasons that weighed most, strongest first."""
+
+    rank: int
+    item_id: str
+    score: float
+    reasons: list[str]
+    parts: Parts | None = None
+
+
+class Recommendations(Answer):
+    """A user's list."""
+
+    recommendation_id: str
+    model_version: str | None
+    strategy: Strategy
+    items: list[RecommendedItem]
+
+
+class SimilarItem(Answer):
+    """A neighbour of an item."""
+
+    rank: int
+    item_id: str
+    score: float
+
+
+class SimilarItems(Answer):
+    """Items like an item."""
+
+    item_id: str
+    model_version: str | None
+    strategy: Literal["published", "inductive", "popular"]
+    items: list[SimilarItem]
+
+
+class ShareTarget(Answer):
+    """A user who may like to get the item."""
+
+    rank: int
+    user_id: str
+    score: float
+    probability: float
+    reasons: list[str]
+
+
+class ShareTargets(Answer):
+    """Whom to send an item to."""
+
+    user_id: str
+    item_id: str
+    model_version: str | None
+    targets: list[ShareTarget]
+
+
+class Influencer(Answer):
+    """A user whose shares reach others."""
+
+    rank: int
+    user_id: str
+    influence_score: float
+    influence_percentile: float | None
+    category_score: float | None = None
+
+
+class Influencers(Answer):
+    """Users by influence; `cursor` leads to the next page of the same version."""
+
+    model_version: str | None
+    publication_seq: int | None
+    category: str | None
+    influencers: list[Influencer]
+    cursor: str | None
+
+
+class Influenced(Answer):
+    """Someone whom a user's shares make act."""
+
+    user_id: str
+    probability: float
+
+
+class Influence(Answer):
+    """A user's influence; null where the live version does not know it or consent is lacking."""
+
+    user_id: str
+    model_version: str | None
+    influence_score: float | None
+    influence_percentile: float | None
+    influences: list[Influenced]
+
+
+class CategoryCount(Answer):
+    """Acts in a category."""
+
+    category: str
+    count: int
+
+
+class BrandCount(Answer):
+    """Acts on a brand."""
+
+    brand: str
+    count: int
+
+
+class Profile(Answer):
+    """What is known of a user."""
+
+    user_id: str
+    created_at: str | None
+    consent: list[str]
+    stub: bool
+    attributes: dict[str, Any]
+    counts: dict[str, int]
+    friends: int
+    followers: int
+    following: int
+    top_categories: list[CategoryCount]
+    top_brands: list[BrandCount]
+    influence_score: float | None
+    influence_percentile: float | None
+    model_version: str | None
+
+
+class Items(Answer):
+    """Items found; `cursor` leads to the next page."""
+
+    items: list[dict[str, Any]]
+    cursor: str | None
+
+
+class Live(Answer):
+    """The process runs."""
+
+    status: Literal["live"]
+
+
+class Ready(Answer):
+    """Whether requests can be answered."""
+
+    status: Literal["ready"]
+    neo4j: str
+    broker: Literal["ready", "unavailable"]
+    model_version: str | None

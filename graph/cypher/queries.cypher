@@ -1,0 +1,321 @@
+// recommendation_inputs: all that a user's list is made of, from the live slot, in one statement
+MATCH (u:User {userId: $user_id})
+OPTIONAL MATCH (p:Published {key: 'live'})
+WITH u, p, p.slot = 'a' AS inA, coalesce('personalisation' IN u.consent, false) AS consented
+WITH u, p, inA, consented,
+     consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
+WITH u, p, inA, consented, current,
+     CASE WHEN NOT current THEN [] WHEN inA THEN u.recommendedItems_a ELSE u.recommendedItems_b END AS items,
+     CASE WHEN NOT current THEN [] WHEN inA THEN u.recommendedScores_a ELSE u.recommendedScores_b END AS scores,
+     CASE WHEN NOT current THEN [] WHEN inA THEN u.recommendedReasons_a ELSE u.recommendedReasons_b END AS reasons,
+     COLLECT {
+       WITH u, consented WHERE consented
+       MATCH (u)-[r:VIEWED|LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED|HIDDEN]->(i:Item)
+       WITH r, i, coalesce(r.occurredAt, r.lastAt) AS at
+       ORDER BY at DESC
+       LIMIT $most_seen
+       RETURN [i.itemId, type(r), at.epochSeconds, r.rating, i]
+     } AS acts,
+     COLLECT {
+       WITH u, consented WHERE consented
+       MATCH (u)-[f:FRIEND]-(v:User)
+       WHERE 'sharing' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
+       WITH u, f, v LIMIT $most_friends
+       MATCH (v)-[:SHARED]->(s:Share)-[:OF_ITEM]->(i:Item)
+       WHERE s.occurredAt >= datetime({epochSeconds: $shares_since_s})
+       RETURN [i.itemId, v.userId, coalesce(f.strength, 1.0), s.occurredAt.epochSeconds]
+       ORDER BY s.occurredAt DESC
+       LIMIT $most_shares
+     } AS shares
+WITH p, inA, consented, current, items, scores, reasons, shares,
+     [a IN acts WHERE a[1] <> 'VIEWED' | a[0]] AS seen,
+     [a IN acts[..$most_recent] WHERE a[2] IS NOT NULL |
+       [a[0], a[1], a[2], a[3],
+        CASE WHEN a[2] < $similar_since_s OR CASE WHEN inA THEN (a[4]).build_a ELSE (a[4]).build_b END <> p.build
+             THEN [] WHEN inA THEN (a[4]).similarItems_a ELSE (a[4]).similarItems_b END,
+        CASE WHEN a[2] < $similar_since_s OR CASE WHEN inA THEN (a[4]).build_a ELSE (a[4]).build_b END <> p.build
+             THEN [] WHEN inA THEN (a[4]).similarScores_a ELSE (a[4]).similarScores_b END
+       ]] AS recent
+RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq, consented, current,
+       items, scores, reasons, seen, recent, shares,
+       COLLECT {
+         UNWIND reduce(all = items[..$checked], r IN recent | all + coalesce(r[4], [])) + [s IN shares | s[0]] AS itemId
+         MATCH (i:Item {itemId: itemId})
+         WHERE i.available = false OR i.stock = 0
+         RETURN DISTINCT itemId
+       } AS unavailable
+
+// user_inputs: what a user newer than the version is embedded from
+MATCH (u:User {userId: $user_id})
+RETURN COLLECT {
+         MATCH (u)-[f:FRIEND]-(v:User)
+         WHERE 'personalisation' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
+         RETURN [v.userId, coalesce(f.strength, 1.0)]
+         ORDER BY f.strength DESC
+         LIMIT $most_friends
+       } AS friends,
+       [name IN keys(u)
+        WHERE NOT (name ENDS WITH '_a' OR name ENDS WITH '_b' OR name IN ['embedding', 'consent', 'userId', 'ix'])
+        | [name, u[name]]] AS attributes
+
+// items_of_friends: what consenting friends acted on, the most friends first
+MATCH (u:User {userId: $user_id})-[f:FRIEND]-(v:User)
+WHERE 'personalisation' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
+WITH v, coalesce(f.strength, 1.0) AS strength
+LIMIT $most_friends
+MATCH (v)-[:LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED]->(i:Item)
+WHERE coalesce(i.available, true) AND coalesce(i.stock, 1) > 0
+WITH i, v, max(strength) AS strength
+RETURN i.itemId AS itemId, sum(strength) AS score
+ORDER BY score DESC, itemId
+LIMIT $limit
+
+// nearest_items: items of the live slot nearest to a vector of the same version
+CYPHER 25
+MATCH (p:Published {key: 'live', modelVersion: $model_version})
+CALL (p) {
+  FILTER p.slot = 'a'
+  MATCH (i:Item) SEARCH i IN (VECTOR INDEX item_embedding_a FOR $vector LIMIT $limit) SCORE AS score
+  FILTER i.build_a = p.build
+  RETURN i, score
+  UNION ALL
+  FILTER p.slot = 'b'
+  MATCH (i:Item) SEARCH i IN (VECTOR INDEX item_embedding_b FOR $vector LIMIT $limit) SCORE AS score
+  FILTER i.build_b = p.build
+  RETURN i, score
+}
+RETURN i.itemId AS itemId, score, coalesce(i.available, true) AND coalesce(i.stock, 1) > 0 AS available
+ORDER BY score DESC
+
+// popular_items: available items by how many users acted on them
+MATCH (i:Item)
+WHERE coalesce(i.available, true) AND coalesce(i.stock, 1) > 0 AND NOT coalesce(i.stub, false)
+WITH i, COUNT { (i)<-[:VIEWED]-() } + 3 * COUNT { (i)<-[:LIKED]-() } + 3 * COUNT { (i)<-[:SAVED]-() }
+        + 4 * COUNT { (i)<-[:ADDED_TO_CART]-() } + 5 * COUNT { (i)<-[:PURCHASED]-() } AS acts
+RETURN i.itemId AS itemId, i.category AS category, acts
+ORDER BY acts DESC, itemId
+LIMIT $limit
+
+// unavailable_items: which of these items cannot be shown
+UNWIND $item_ids AS itemId
+OPTIONAL MATCH (i:Item {itemId: itemId})
+WITH itemId, i
+WHERE i IS NULL OR i.available = false OR i.stock = 0
+RETURN DISTINCT itemId
+
+// similar_items: an item's neighbours in the live slot
+MATCH (i:Item {itemId: $item_id})
+OPTIONAL MATCH (p:Published {key: 'live'})
+WITH i, p, p.slot = 'a' AS inA
+WITH i, p, inA, coalesce(CASE WHEN inA THEN i.build_a ELSE i.build_b END = p.build, false) AS current
+WITH i, p, current,
+     CASE WHEN NOT current THEN [] WHEN inA THEN i.similarItems_a ELSE i.similarItems_b END AS items,
+     CASE WHEN NOT current THEN [] WHEN inA THEN i.similarScores_a ELSE i.similarScores_b END AS scores
+RETURN i.category AS category, p.modelVersion AS modelVersion, current, items, scores,
+       COLLECT {
+         UNWIND items AS itemId
+         MATCH (n:Item {itemId: itemId})
+         WHERE n.available = false OR n.stock = 0
+         RETURN itemId
+       } AS unavailable,
+       [name IN keys(i)
+        WHERE NOT (name ENDS WITH '_a' OR name ENDS WITH '_b' OR name IN ['embedding', 'itemId', 'ix'])
+        | [name, i[name]]] AS attributes
+
+// top_influencers: users of the live slot by influence, from a place in that order on
+MATCH (p:Published {key: 'live'})
+CALL (p) {
+  WITH p WHERE p.slot = 'a'
+  MATCH (u:User)
+  WHERE u.influenceScore_a <= $score AND (u.influenceScore_a < $score OR u.userId > $user_id)
+    AND u.build_a = p.build AND 'sharing' IN u.consent
+  RETURN u.userId AS userId, u.influenceScore_a AS influenceScore, u.influencePercentile_a AS influencePercentile
+  ORDER BY influenceScore DESC, userId
+  LIMIT $limit
+  UNION ALL
+  WITH p WHERE p.slot = 'b'
+  MATCH (u:User)
+  WHERE u.influenceScore_b <= $score AND (u.influenceScore_b < $score OR u.userId > $user_id)
+    AND u.build_b = p.build AND 'sharing' IN u.consent
+  RETURN u.userId AS userId, u.influenceScore_b AS influenceScore, u.influencePercentile_b AS influencePercentile
+  ORDER BY influenceScore DESC, userId
+  LIMIT $limit
+}
+RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq, userId, influenceScore, influencePercentile
+ORDER BY influenceScore DESC, userId
+
+// category_influencers: of the most influential users those active in a category, by influence times share of acts
+MATCH (p:Published {key: 'live'})
+CALL (p) {
+  WITH p WHERE p.slot = 'a'
+  MATCH (u:User)
+  WHERE u.influenceScore_a > 0 AND u.build_a = p.build AND 'sharing' IN u.consent
+  RETURN u, u.influenceScore_a AS influenceScore, u.influencePercentile_a AS influencePercentile
+  ORDER BY influenceScore DESC
+  LIMIT $considered
+  UNION ALL
+  WITH p WHERE p.slot = 'b'
+  MATCH (u:User)
+  WHERE u.influenceScore_b > 0 AND u.build_b = p.build AND 'sharing' IN u.consent
+  RETURN u, u.influenceScore_b AS influenceScore, u.influencePercentile_b AS influencePercentile
+  ORDER BY influenceScore DESC
+  LIMIT $considered
+}
+CALL (u) {
+  MATCH (u)-[:LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED]->(i:Item)
+  WITH i LIMIT $most_acts
+  RETURN count(*) AS acts, sum(CASE WHEN i.category = $category THEN 1 ELSE 0 END) AS inCategory
+}
+WITH p, u, influenceScore, influencePercentile, acts, inCategory
+WHERE inCategory > 0
+RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq, u.userId AS userId, influenceScore,
+       influencePercentile, influenceScore * inCategory / acts AS categoryScore
+ORDER BY categoryScore DESC, userId
+LIMIT $limit
+
+// published: the live version
+MATCH (p:Published {key: 'live'})
+RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq
+
+// user_influence: a user's influence in the live slot and whom it works on
+MATCH (u:User {userId: $user_id})
+OPTIONAL MATCH (p:Published {key: 'live'})
+WITH u, p, p.slot = 'a' AS inA, coalesce('sharing' IN u.consent, false) AS consented
+WITH u, p, inA, consented,
+     consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
+WITH p, consented, current,
+     CASE WHEN NOT current THEN null WHEN inA THEN u.influenceScore_a ELSE u.influenceScore_b END AS score,
+     CASE WHEN NOT current THEN null WHEN inA THEN u.influencePercentile_a ELSE u.influencePercentile_b END AS percentile,
+     CASE WHEN NOT current THEN [] WHEN inA THEN u.influencesUsers_a ELSE u.influencesUsers_b END AS users,
+     CASE WHEN NOT current THEN [] WHEN inA THEN u.influencesProbabilities_a ELSE u.influencesProbabilities_b END AS chances
+RETURN p.modelVersion AS modelVersion, consented, score, percentile,
+       COLLECT {
+         UNWIND range(0, size(users) - 1) AS n
+         MATCH (v:User {userId: users[n]})
+         WHERE 'sharing' IN v.consent
+         RETURN {userId: users[n], probability: chances[n]}
+       } AS influences
+
+// user_profile: a user's attributes, acts by type, favourite categories and brands, ties and influence
+MATCH (u:User {userId: $user_id})
+OPTIONAL MATCH (p:Published {key: 'live'})
+WITH u, p, p.slot = 'a' AS inA, coalesce(size(u.consent) > 0, false) AS consented
+WITH u, p, inA, consented,
+     consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
+RETURN toString(u.createdAt) AS createdAt, coalesce(u.consent, []) AS consent, coalesce(u.stub, false) AS stub,
+       [name IN keys(u) WHERE NOT (name ENDS WITH '_a' OR name ENDS WITH '_b') | [name, u[name]]] AS properties,
+       {view: COUNT { (u)-[:VIEWED]->() }, like: COUNT { (u)-[:LIKED]->() }, comment: COUNT { (u)-[:COMMENTED]->() },
+        save: COUNT { (u)-[:SAVED]->() }, addToCart: COUNT { (u)-[:ADDED_TO_CART]->() },
+        purchase: COUNT { (u)-[:PURCHASED]->() }, rate: COUNT { (u)-[:RATED]->() }, hide: COUNT { (u)-[:HIDDEN]->() },
+        share: COUNT { (u)-[:SHARED]->() }, open: COUNT { (u)-[:OPENED]->() }} AS counts,
+       COUNT { (u)-[:FRIEND]-() } AS friends, COUNT { (u)<-[:FOLLOWS]-() } AS followers,
+       COUNT { (u)-[:FOLLOWS]->() } AS following,
+       COLLECT {
+         WITH u, consented WHERE consented
+         MATCH (u)-[:LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED]->(i:Item)
+         WITH i LIMIT $most_acts
+         WITH i.category AS category, count(*) AS acts
+         WHERE category IS NOT NULL
+         RETURN {category: category, count: acts} ORDER BY acts DESC, category LIMIT $most_top
+       } AS topCategories,
+       COLLECT {
+         WITH u, consented WHERE consented
+         MATCH (u)-[:LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED]->(i:Item)
+         WITH i LIMIT $most_acts
+         WITH i.brand AS brand, count(*) AS acts
+         WHERE brand IS NOT NULL
+         RETURN {brand: brand, count: acts} ORDER BY acts DESC, brand LIMIT $most_top
+       } AS topBrands,
+       CASE WHEN NOT current THEN null WHEN inA THEN u.influenceScore_a ELSE u.influenceScore_b END AS influenceScore,
+       CASE WHEN NOT current THEN null WHEN inA THEN u.influencePercentile_a ELSE u.influencePercentile_b
+       END AS influencePercentile,
+       CASE WHEN current THEN p.modelVersion END AS modelVersion
+
+// user_exists: whether there is such a user
+MATCH (u:User {userId: $user_id})
+RETURN u.userId AS userId
+
+// item_exists: whether there is such an item
+MATCH (i:Item {itemId: $item_id})
+RETURN i.itemId AS itemId
+
+// share_candidates: friends, past recipients and past senders of a user, with what their chance to act is made of
+MATCH (u:User {userId: $user_id})
+MATCH (i:Item {itemId: $item_id})
+OPTIONAL MATCH (p:Published {key: 'live'})
+WITH u, i, p, p.slot = 'a' AS inA,
+     COLLECT {
+       MATCH (w:User)-[:SHARED]->(:Share)-[:OF_ITEM]->(i)
+       RETURN DISTINCT w.userId LIMIT $most_sharers
+     } AS sharers
+CALL (u) {
+  WITH u WHERE 'sharing' IN u.consent
+  MATCH (u)-[:FRIEND]-(v:User)
+  RETURN v LIMIT $most_friends
+  UNION
+  WITH u WHERE 'sharing' IN u.consent
+  MATCH (u)-[:SHARED]->(s:Share)
+  WITH s ORDER BY s.occurredAt DESC LIMIT $most_shares
+  MATCH (s)-[:SENT_TO]->(v:User)
+  RETURN v
+  UNION
+  WITH u WHERE 'sharing' IN u.consent
+  MATCH (u)<-[:SENT_TO]-(s:Share)
+  WITH s ORDER BY s.occurredAt DESC LIMIT $most_shares
+  MATCH (s)<-[:SHARED]-(v:User)
+  RETURN v
+}
+WITH DISTINCT u, i, p, inA, sharers, v
+WHERE v <> u AND 'sharing' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
+  AND NOT EXISTS { (v)-[:PURCHASED|HIDDEN]->(i) }
+WITH u, i, p, inA, sharers, v,
+     coalesce(CASE WHEN inA THEN v.build_a = p.build AND i.build_a = p.build
+                   ELSE v.build_b = p.build AND i.build_b = p.build END, false) AS current,
+     COLLECT {
+       MATCH (v)-[f:FRIEND]-(w:User)
+       WITH f, w LIMIT $most_friends
+       RETURN [coalesce(f.strength, 1.0), w = u, w = u OR w.userId IN sharers]
+     } AS ties
+RETURN v.userId AS userId, p.modelVersion AS modelVersion,
+       coalesce('personalisation' IN v.consent, false) AS personal,
+       reduce(sum = 0.0, t IN ties | sum + t[0]) AS tiesStrength,
+       reduce(sum = 0.0, t IN ties | sum + CASE WHEN t[2] THEN t[0] ELSE 0.0 END) AS sharersStrength,
+       reduce(own = null, t IN ties | CASE WHEN t[1] THEN t[0] ELSE own END) AS strength,
+       size(ties) AS friends,
+       CASE WHEN NOT current OR NOT coalesce('personalisation' IN v.consent, false) THEN null
+            WHEN inA THEN vector.similarity.cosine(v.embedding_a, i.embedding_a)
+            ELSE vector.similarity.cosine(v.embedding_b, i.embedding_b) END AS interest,
+       CASE WHEN NOT current THEN null
+            WHEN inA THEN [n IN range(0, size(u.influencesUsers_a) - 1) WHERE u.influencesUsers_a[n] = v.userId
+                           | u.influencesProbabilities_a[n]][0]
+            ELSE [n IN range(0, size(u.influencesUsers_b) - 1) WHERE u.influencesUsers_b[n] = v.userId
+                  | u.influencesProbabilities_b[n]][0] END AS influence,
+       COLLECT {
+         MATCH (u)-[:SHARED]->(s:Share)-[:SENT_TO]->(v)
+         WITH s ORDER BY s.occurredAt DESC LIMIT $most_shares
+         RETURN [s.occurredAt.epochSeconds, EXISTS { (v)-[:OPENED]->(s) }, EXISTS { (s)-[:OF_ITEM]->(i) }]
+       } AS sent,
+       COLLECT {
+         MATCH (v)-[:SHARED]->(s:Share)-[:SENT_TO]->(u)
+         WITH s ORDER BY s.occurredAt DESC LIMIT $most_shares
+         RETURN s.occurredAt.epochSeconds
+       } AS received
+
+// items_by_text: items by words of title, description, category and brand, best first
+CALL db.index.fulltext.queryNodes('item_text', $words, {limit: $most_hits}) YIELD node AS i, score
+WHERE ($category IS NULL OR i.category = $category) AND ($tag IS NULL OR $tag IN i.tags)
+WITH i, score ORDER BY score DESC, i.itemId
+SKIP $skip LIMIT $limit
+RETURN i {.itemId, .kind, .title, .category, .brand, .priceMinor, .currency, .rating, .available, .stock, .tags} AS item
+
+// items_in_category: items of a category by id, from an id on
+MATCH (i:Item {category: $category})
+WHERE i.itemId > $after AND ($tag IS NULL OR $tag IN i.tags)
+WITH i ORDER BY i.itemId LIMIT $limit
+RETURN i {.itemId, .kind, .title, .category, .brand, .priceMinor, .currency, .rating, .available, .stock, .tags} AS item
+
+// items_by_id: items by id, from an id on
+MATCH (i:Item)
+WHERE i.itemId > $after AND ($tag IS NULL OR $tag IN i.tags)
+WITH i ORDER BY i.itemId LIMIT $limit
+RETURN i {.itemId, .kind, .title, .category, .brand, .priceMinor, .currency, .rating, .available, .stock, .tags} AS item

@@ -1,0 +1,274 @@
+"""Reads for the API: each is one statement that names the live slot and reads it, so an answer is of one version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graph.connection import Graph
+from graph.errors import NotFoundError, UnavailableError
+
+Row = dict[str, Any]
+
+MOST_SEEN: Final = 20_000
+"""Interactions of one user that a read looks at, newest first."""
+MOST_RECENT: Final = 20
+"""Last interactions whose neighbours count."""
+SIMILAR_DAYS: Final = 14
+"""Neighbours of older interactions would gain less than 2^-14 and are not read."""
+MOST_FRIENDS: Final = 500
+MOST_SHARES: Final = 200
+SHARES_S: Final = 86_400
+"""Friends' shares count for a day."""
+MOST_SHARERS: Final = 5_000
+MOST_ACTS: Final = 5_000
+MOST_TOP: Final = 5
+INFLUENCERS_CONSIDERED: Final = 2_000
+"""Most influential users among whom a category's influencers are looked for."""
+MOST_POPULAR: Final = 500
+MOST_HITS: Final = 1_000
+COMPILE_S: Final = 60.0
+"""A statement's first run includes its compilation, which takes seconds on a busy machine."""
+WORD = re.compile(r"\w+", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationInputs:
+    """All that a user's list is made of, of one version."""
+
+    model_version: str | None
+    publication_seq: int | None
+    consented: bool
+    """Whether the user agreed to personalisation; if not, everything below is empty."""
+    current: bool
+    """Whether the live version knows the user."""
+    items: list[str]
+    """The published list, best first."""
+    scores: list[float]
+    reasons: list[int]
+    """Packed: first * 256 + second, positions in REASONS."""
+    seen: list[str]
+    """Items acted on, other than viewed; an item may stand twice."""
+    recent: list[list[Any]]
+    """Last interactions, newest first: item, type, time (s), rating, neighbours, their scores."""
+    shares: list[list[Any]]
+    """Consenting friends' shares of the last day: item, friend, strength, time (s)."""
+    unavailable: list[str]
+    """Which of the first `checked` items, the neighbours and the shared items cannot be shown."""
+
+
+def recommendation_inputs(graph: Graph, user_id: str, now_s: int, checked: int) -> RecommendationInputs:
+    """Read what a user's list is made of, in one round trip.
+
+    Args:
+        graph: where from.
+        user_id: whose.
+        now_s: seconds since 1970 UTC.
+        checked: how many of the published items are checked for availability.
+
+    Raises:
+        NotFoundError: there is no such user.
+        UnavailableError: Neo4j does not answer.
+    """
+    given = {
+        "user_id": user_id,
+        "most_seen": MOST_SEEN,
+        "most_recent": MOST_RECENT,
+        "similar_since_s": now_s - SIMILAR_DAYS * 86_400,
+        "most_friends": MOST_FRIENDS,
+        "most_shares": MOST_SHARES,
+        "shares_since_s": now_s - SHARES_S,
+        "checked": checked,
+    }
+    rows = _quick(graph, "queries.recommendation_inputs", **given)
+    if not rows:
+        raise NotFoundError(f"no user {user_id}")
+    row = rows[0]
+    return RecommendationInputs(
+        row["modelVersion"],
+        row["publicationSeq"],
+        row["consented"],
+        row["current"] and bool(row["items"]),
+        row["items"] or [],
+        row["scores"] or [],
+        row["reasons"] or [],
+        row["seen"],
+        row["recent"],
+        row["shares"],
+        row["unavailable"],
+    )
+
+
+def warm_up(graph: Graph) -> None:
+    """Have the server compile the statement behind every list, so that the first caller need not wait for it.
+
+    Raises:
+        UnavailableError: Neo4j does not answer.
+    """
+    given = dict.fromkeys(("most_seen", "most_recent", "most_friends", "most_shares", "checked"), 1)
+    graph.read(
+        "queries.recommendation_inputs",
+        timeout_s=COMPILE_S,
+        user_id="",
+        similar_since_s=0,
+        shares_since_s=0,
+        **given,
+    )
+
+
+def user_inputs(graph: Graph, user_id: str) -> tuple[list[list[Any]], dict[str, Any]]:
+    """Return consenting friends `[userId, strength]` and attributes of a user newer than the version."""
+    rows = graph.read("queries.user_inputs", user_id=user_id, most_friends=MOST_FRIENDS)
+    return (rows[0]["friends"], dict(rows[0]["attributes"])) if rows else ([], {})
+
+
+def nearest_items(graph: Graph, model_version: str, vector: Sequence[float], limit: int) -> list[Row]:
+    """Return items nearest to the vector: `itemId score available`; none when another version is live.
+
+    Args:
+        graph: where from.
+        model_version: the version whose encoder made the vector.
+        vector: (D,) finite, not all zero.
+        limit: at most so many.
+    """
+    return graph.read("queries.nearest_items", model_version=model_version, vector=list(vector), limit=limit)
+
+
+def items_of_friends(graph: Graph, user_id: str, limit: int) -> list[Row]:
+    """Return available items that consenting friends acted on: `itemId score`, best first."""
+    return graph.read("queries.items_of_friends", user_id=user_id, most_friends=MOST_FRIENDS, limit=limit)
+
+
+def popular_items(graph: Graph, limit: int = MOST_POPULAR) -> list[Row]:
+    """Return available items by how many acted on them: `itemId category acts`."""
+    return graph.read("queries.popular_items", limit=limit)
+
+
+def unavailable_items(graph: Graph, item_ids: Sequence[str]) -> set[str]:
+    """Return which of these items are unknown, unavailable or out of stock."""
+    return {row["itemId"] for row in graph.read("queries.unavailable_items", item_ids=list(item_ids))}
+
+
+def similar_items(graph: Graph, item_id: str) -> Row:
+    """Return an item's neighbours: `modelVersion current category items scores unavailable attributes`.
+
+    Raises:
+        NotFoundError: there is no such item.
+    """
+    rows = graph.read("queries.similar_items", item_id=item_id)
+    if not rows:
+        raise NotFoundError(f"no item {item_id}")
+    return {**rows[0], "attributes": dict(rows[0]["attributes"])}
+
+
+def published(graph: Graph) -> Row | None:
+    """Return `modelVersion publicationSeq` of the live version, None before the first publication."""
+    rows = graph.read("queries.published")
+    return rows[0] if rows else None
+
+
+def top_influencers(graph: Graph, limit: int, after: tuple[float, str] | None = None) -> list[Row]:
+    """Return users by influence: `modelVersion publicationSeq userId influenceScore influencePercentile`.
+
+    Args:
+        graph: where from.
+        limit: at most so many.
+        after: score and id of the last user of the page before.
+    """
+    score, user_id = after or (1e308, "")
+    return graph.read("queries.top_influencers", score=score, user_id=user_id, limit=limit)
+
+
+def category_influencers(graph: Graph, category: str, limit: int) -> list[Row]:
+    """Return users by influence times the share of their acts in the category; rows as above and `categoryScore`."""
+    return graph.read(
+        "queries.category_influencers",
+        category=category,
+        considered=INFLUENCERS_CONSIDERED,
+        most_acts=200,
+        limit=limit,
+    )
+
+
+def user_influence(graph: Graph, user_id: str) -> Row:
+    """Return `modelVersion consented score percentile influences[{userId, probability}]` of a user.
+
+    Raises:
+        NotFoundError: there is no such user.
+    """
+    rows = graph.read("queries.user_influence", user_id=user_id)
+    if not rows:
+        raise NotFoundError(f"no user {user_id}")
+    return rows[0]
+
+
+def user_profile(graph: Graph, user_id: str) -> Row:
+    """Return a user's properties, acts by type, favourite categories and brands, ties and influence.
+
+    Raises:
+        NotFoundError: there is no such user.
+    """
+    rows = graph.read("queries.user_profile", user_id=user_id, most_acts=MOST_ACTS, most_top=MOST_TOP)
+    if not rows:
+        raise NotFoundError(f"no user {user_id}")
+    return {**rows[0], "properties": dict(rows[0]["properties"])}
+
+
+def share_candidates(graph: Graph, user_id: str, item_id: str) -> list[Row]:
+    """Return to whom a user could send an item, with what ranks them; consent, blocks and owners are left out.
+
+    Raises:
+        NotFoundError: there is no such user or item.
+    """
+    rows = graph.read(
+        "queries.share_candidates",
+        user_id=user_id,
+        item_id=item_id,
+        most_friends=MOST_FRIENDS,
+        most_shares=MOST_SHARES,
+        most_sharers=MOST_SHARERS,
+    )
+    if not rows:
+        _require(graph, user_id, item_id)
+    return rows
+
+
+def find_items(
+    graph: Graph, *, words: str | None, category: str | None, tag: str | None, after: str | int | None, limit: int
+) -> list[Row]:
+    """Return items by words (best first; `after` counts hits to skip) or by id (`after` is the last one seen)."""
+    if words is not None:
+        terms = " ".join(word.lower() for word in WORD.findall(words)[:20])
+        if not terms:
+            return []
+        rows = graph.read(
+            "queries.items_by_text",
+            words=terms,
+            category=category,
+            tag=tag,
+            skip=int(after or 0),
+            limit=limit,
+            most_hits=MOST_HITS,
+        )
+    elif category is not None:
+        rows = graph.read("queries.items_in_category", category=category, tag=tag, after=str(after or ""), limit=limit)
+    else:
+        rows = graph.read("queries.items_by_id", tag=tag, after=str(after or ""), limit=limit)
+    return [{key: value for key, value in row["item"].items() if value is not None} for row in rows]
+
+
+def _require(graph: Graph, user_id: str, item_id: str) -> None:
+    if not graph.read("queries.user_exists", user_id=user_id):
+        raise NotFoundError(f"no user {user_id}")
+    if not graph.read("queries.item_exists", item_id=item_id):
+        raise NotFoundError(f"no item {item_id}")
+
+
+def _quick(graph: Graph, name: str, **given: Any) -> list[Row]:
+    """Run a read in one round trip (no BEGIN and COMMIT); after a failure that may pass, once more as usual."""
+    try:
+        return list(graph.stream(name, timeout_s=COMPILE_S / 12, **given))
+    except UnavailableError:
+        return graph.read(name, **given)

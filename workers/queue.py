@@ -1,0 +1,115 @@
+"""Sending tasks by name: all that the API may import of the workers. The queue is a hint; the job record decides.
+
+A broker that is down or silent costs at most about two seconds and a `QueueUnavailableError`; the job stays recorded
+and the sweeper sends it again.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from graph.settings import Settings
+
+TRAIN = "kith.train"
+PUBLISH = "kith.publish"
+SWEEP = "kith.sweep"
+COPY_CANONICAL = "kith.copy_canonical"
+"""Names of the tasks."""
+
+TRAIN_QUEUE = "train"
+DEFAULT_QUEUE = "default"
+
+SEND_TIMEOUT_S = 1.0
+SECOND_TRY_WITHIN_S = 0.5
+"""A pooled connection that the broker closed fails at once and is worth a second try; a silent broker is not."""
+
+
+class QueueUnavailableError(Exception):
+    """The broker cannot be reached or did not answer in time; what was to be done is recorded in the graph."""
+
+    retryable = True
+
+
+def enqueue_training(settings: Settings, job_id: str) -> None:
+    """Tell the training worker about a job.
+
+    Raises:
+        QueueUnavailableError: the broker did not take the message.
+    """
+    _send(settings, TRAIN, TRAIN_QUEUE, job_id)
+
+
+def enqueue_publication(settings: Settings, job_id: str) -> None:
+    """Tell the default workers about a job that publishes or rolls back a version.
+
+    Raises:
+        QueueUnavailableError: the broker did not take the message.
+    """
+    _send(settings, PUBLISH, DEFAULT_QUEUE, job_id)
+
+
+def enqueue(settings: Settings, kind: str, job_id: str) -> None:
+    """Tell the workers about a job of the kind that its record names (`train`, else publication).
+
+    Raises:
+        QueueUnavailableError: the broker did not take the message.
+    """
+    (enqueue_training if kind == "train" else enqueue_publication)(settings, job_id)
+
+
+def ping(settings: Settings) -> None:
+    """Make sure that the broker answers.
+
+    Raises:
+        QueueUnavailableError: it does not.
+    """
+    try:
+        with _sender(settings.broker).connection_for_write(connect_timeout=SEND_TIMEOUT_S) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_TIMEOUT_S)
+            connection.default_channel.client.ping()
+    except (KombuError, RedisError, OSError) as error:
+        raise QueueUnavailableError(f"the broker does not answer: {error}") from error
+
+
+def transport_options(timeout_s: float) -> dict[str, object]:
+    """Return options of the Redis transport that keep every wait for the broker within `timeout_s`."""
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "socket_keepalive": True,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_max": 0.2,
+    }
+
+
+def _send(settings: Settings, task: str, queue: str, job_id: str) -> None:
+    began = time.monotonic()
+    for attempt in (1, 2):
+        try:
+            _sender(settings.broker).send_task(task, args=[job_id], queue=queue, retry=False, ignore_result=True)
+            return
+        except (KombuError, RedisError, OSError) as error:
+            if attempt == 1 and time.monotonic() - began < SECOND_TRY_WITHIN_S:
+                continue
+            raise QueueUnavailableError(f"the broker did not take the message: {error}") from error
+
+
+@lru_cache(maxsize=4)
+def _sender(broker: str) -> Celery:
+    """Return an application that only sends; it connects when first used."""
+    sender = Celery("kith-sender", broker=broker, set_as_current=False)
+    sender.conf.update(
+        task_serializer="json",
+        task_ignore_result=True,
+        task_create_missing_queues=True,
+        broker_connection_timeout=SEND_TIMEOUT_S,
+        broker_transport_options=transport_options(SEND_TIMEOUT_S),
+        broker_pool_limit=4,
+    )
+    return sender
