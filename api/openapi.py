@@ -99,12 +99,14 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         for verb in VERBS:
             operation = document["paths"].get(path, {}).get(verb)
             if operation is not None and verb.upper() in (rule.methods or ()):
-                _complete_operation(operation, getattr(view, SCOPE_ATTRIBUTE, "public"))
+                _complete_operation(operation, verb, getattr(view, SCOPE_ATTRIBUTE, "public"))
     return document
 
 
-def _complete_operation(operation: dict[str, Any], needed: str) -> None:
+def _complete_operation(operation: dict[str, Any], verb: str, needed: str) -> None:
     problems = dict(ALWAYS)
+    if verb == "put" and "200" in operation["responses"]:
+        operation["responses"]["201"] = {**operation["responses"]["200"], "description": "Created"}
     places = {each["in"] for each in operation.get("parameters", ())}
     if needed != "public":
         operation["security"] = [{"key": []}]

@@ -42,7 +42,7 @@ def recommend(
         UnavailableError: Neo4j does not answer.
     """
     now = time.time()
-    inputs = queries.recommendation_inputs(services.graph, user_id, int(now), 3 * limit + MARGIN)
+    inputs = _inputs(services, user_id, now, 3 * limit + MARGIN)
     if inputs.current:
         strategy, chosen = "published", _published(services, user_id, inputs, now, limit)
     elif inputs.consented:
@@ -59,6 +59,11 @@ def recommend(
     }
 
 
+def _inputs(services: Services, user_id: str, now: float, checked: int) -> RecommendationInputs:
+    timeout_s = services.settings.read_timeout_s
+    return queries.recommendation_inputs(services.graph, user_id, now_s=int(now), checked=checked, timeout_s=timeout_s)
+
+
 def _published(
     services: Services, user_id: str, inputs: RecommendationInputs, now: float, limit: int
 ) -> list[live.Scored]:
@@ -68,7 +73,7 @@ def _published(
         unchecked = set(inputs.items[checked:])
         if any(each.item_id in unchecked and not each.recent_similar and not each.friend_shared for each in chosen):
             # Most of what was checked is gone: look at the whole list.
-            inputs = queries.recommendation_inputs(services.graph, user_id, int(now), len(inputs.items))
+            inputs = _inputs(services, user_id, now, len(inputs.items))
             chosen = _blend(inputs, (inputs.items, inputs.scores, inputs.reasons), now, limit)
     return chosen
 

@@ -59,7 +59,9 @@ class RecommendationInputs:
     """Which of the first `checked` items, the neighbours and the shared items cannot be shown."""
 
 
-def recommendation_inputs(graph: Graph, user_id: str, now_s: int, checked: int) -> RecommendationInputs:
+def recommendation_inputs(
+    graph: Graph, user_id: str, *, now_s: int, checked: int, timeout_s: float
+) -> RecommendationInputs:
     """Read what a user's list is made of, in one round trip.
 
     Args:
@@ -67,6 +69,7 @@ def recommendation_inputs(graph: Graph, user_id: str, now_s: int, checked: int) 
         user_id: whose.
         now_s: seconds since 1970 UTC.
         checked: how many of the published items are checked for availability.
+        timeout_s: at most `KITH_READ_TIMEOUT_S`, for a publication relies on it.
 
     Raises:
         NotFoundError: there is no such user.
@@ -82,7 +85,7 @@ def recommendation_inputs(graph: Graph, user_id: str, now_s: int, checked: int) 
         "shares_since_s": now_s - SHARES_S,
         "checked": checked,
     }
-    rows = _quick(graph, "queries.recommendation_inputs", **given)
+    rows = _quick(graph, "queries.recommendation_inputs", timeout_s, **given)
     if not rows:
         raise NotFoundError(f"no user {user_id}")
     row = rows[0]
@@ -266,9 +269,9 @@ def _require(graph: Graph, user_id: str, item_id: str) -> None:
         raise NotFoundError(f"no item {item_id}")
 
 
-def _quick(graph: Graph, name: str, **given: Any) -> list[Row]:
+def _quick(graph: Graph, name: str, timeout_s: float, **given: Any) -> list[Row]:
     """Run a read in one round trip (no BEGIN and COMMIT); after a failure that may pass, once more as usual."""
     try:
-        return list(graph.stream(name, timeout_s=COMPILE_S / 12, **given))
+        return list(graph.stream(name, timeout_s=timeout_s, **given))
     except UnavailableError:
         return graph.read(name, **given)

@@ -7,6 +7,7 @@ from api.routes.health import health
 from api.routes.influencers import influencers
 from api.routes.items import items
 from api.routes.jobs import jobs
+from api.routes.models import models
 from api.routes.users import users
 
-BLUEPRINTS = (health, events, users, items, influencers, jobs)
+BLUEPRINTS = (health, events, users, items, influencers, jobs, models)

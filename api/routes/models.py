@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from apiflask import APIBlueprint
 from flask import Response
 
-from api.answers import answer, checked_id, jsonable
+from api.answers import answer, jsonable
 from api.keyring import scope
 from api.routes.jobs import accepted
 from api.services import services
@@ -15,6 +17,8 @@ from graph import publication
 from graph.errors import NotFoundError
 
 models = APIBlueprint("models", __name__, tag="models")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""A name that cannot lead out of the folder of models."""
 
 
 @models.get("/v1/models")
@@ -32,7 +36,10 @@ def list_models() -> Response:
 def publish(version: str) -> Response:
     """Ask for an older or newer version to be published under the next sequence number. Follow it at `Location`."""
     kith = services()
-    checked_id(version, "modelVersion")
-    if version not in {each["modelVersion"] for each in publication.list_models(kith.graph)}:
+    known = VERSION.fullmatch(version) and (
+        (kith.settings.artifacts / version).is_dir()
+        or any(each["modelVersion"] == version for each in publication.list_models(kith.graph))
+    )
+    if not known:
         raise NotFoundError(f"no model {version}")
     return accepted(kith, records.create(kith.graph, "publish", {"modelVersion": version}))

@@ -1,0 +1,91 @@
+"""The Celery application: two queues, late acknowledgement, one driver per child, born after the fork.
+
+`celery -A workers.app:app worker -Q train --pool=prefork -c 1` trains, `-Q default -c 2` publishes and sweeps,
+`celery -A workers.app:app beat` sends the sweeper. Nothing is read or opened when this module is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from graph.settings import Settings
+from workers import process, queue
+
+SWEEP_EVERY_S = 30.0
+COPY_EVERY_S = 300.0
+SOCKET_TIMEOUT_S = 5.0
+HEALTH_CHECK_S = 4
+"""A consumer whose broker went silent reconnects after about twice this."""
+SLACK_S = 3600.0
+"""A message is given again only after the longest training and so much more."""
+CHILD_MEMORY_KB = 4_000_000
+
+
+def configuration() -> dict[str, Any]:
+    """Return Celery's configuration, from the settings of this process; called when Celery first needs it.
+
+    Raises:
+        SettingsError: a setting is unknown, malformed or missing.
+    """
+    settings = Settings.load()
+    return {
+        "broker_url": settings.broker,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": SOCKET_TIMEOUT_S,
+        "broker_transport_options": {
+            **queue.transport_options(SOCKET_TIMEOUT_S),
+            "visibility_timeout": settings.train_timeout_s + SLACK_S,
+            "health_check_interval": HEALTH_CHECK_S,
+        },
+        "result_backend": None,
+        "task_ignore_result": True,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_acks_late": True,
+        "task_acks_on_failure": True,
+        "task_acks_on_timeout": True,
+        "task_reject_on_worker_lost": True,
+        "task_default_queue": queue.DEFAULT_QUEUE,
+        "task_create_missing_queues": True,
+        "task_routes": {queue.TRAIN: {"queue": queue.TRAIN_QUEUE}},
+        "worker_prefetch_multiplier": 1,
+        "worker_max_memory_per_child": CHILD_MEMORY_KB,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_hijack_root_logger": False,
+        "worker_send_task_events": False,
+        "enable_utc": True,
+        "timezone": "UTC",
+        "imports": ["workers.tasks"],
+        "beat_schedule": {
+            "sweep": {
+                "task": queue.SWEEP,
+                "schedule": SWEEP_EVERY_S,
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": SWEEP_EVERY_S},
+            },
+            "copy-canonical": {
+                "task": queue.COPY_CANONICAL,
+                "schedule": COPY_EVERY_S,
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": COPY_EVERY_S},
+            },
+        },
+        # Beat's own record of what it sent last; lost with it is at most one early sweep.
+        "beat_schedule_filename": str(settings.home / "run" / "beat"),
+    }
+
+
+app = Celery("kith", set_as_current=True)
+app.add_defaults(configuration)
+
+
+@worker_process_init.connect
+def _begin_child(**_: Any) -> None:
+    process.begin()
+
+
+@worker_process_shutdown.connect
+def _end_child(**_: Any) -> None:
+    process.end()

@@ -1,0 +1,120 @@
+"""The tasks, thin: take the job, do it, say how it ended. Imported by the workers only; `workers.queue` sends by name.
+
+A message says only which job; the job's record decides. Whoever cannot claim it lets the message go, so a job that is
+delivered twice takes effect once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import EngineError
+from graph import jobs
+from graph.canonical import finish_canonical
+from graph.connection import Graph
+from graph.errors import ConflictError, GraphError
+from graph.jobs import Claim
+from graph.publication import published, sweep_artifacts
+from graph.settings import Settings
+from workers import process, queue
+from workers.app import app
+from workers.child import ChildFailedError
+from workers.publishing import publish_version
+from workers.queue import QueueUnavailableError
+from workers.training import train_and_publish
+from workers.watch import LEASE_S, JobStopped, Watch
+
+log = logging.getLogger("kith.workers")
+
+WAITED_S = 60.0
+"""A job that is queued for longer is sent again by the sweeper."""
+KEPT_DAYS = 30
+CLAIM_POLL_S = 1.0
+
+Work = Callable[[Graph, Settings, Claim, Watch], dict[str, Any]]
+
+
+@app.task(name=queue.TRAIN)
+def train_job(job_id: str) -> None:
+    """Export, train, publish: one job."""
+    _run(job_id, train_and_publish)
+
+
+@app.task(name=queue.PUBLISH)
+def publish_job(job_id: str) -> None:
+    """Publish a version, older or newer than the live one."""
+    _run(job_id, publish_version)
+
+
+@app.task(name=queue.SWEEP)
+def sweep() -> None:
+    """Send again what the queue lost or a dead worker left, and remove what is kept long enough."""
+    settings, graph = process.mine()
+    for job in jobs.take_stale(graph, WAITED_S):
+        try:
+            queue.enqueue(settings, job["kind"], job["jobId"])
+        except QueueUnavailableError as error:
+            log.warning("sweep: %s", error)
+            return
+    jobs.prune(graph, KEPT_DAYS)
+    sweep_artifacts(graph, settings)
+
+
+@app.task(name=queue.COPY_CANONICAL)
+def copy_canonical() -> None:
+    """Take up the copy to the analysts' names where a publisher died in the middle of it."""
+    _, graph = process.mine()
+    live = published(graph)
+    if live is not None and not live["canonical"]:
+        finish_canonical(graph)
+
+
+def _run(job_id: str, work: Work) -> None:
+    settings, graph = process.mine()
+    claim = _claim(graph, job_id)
+    if claim is None:
+        return
+    try:
+        with Watch(graph, claim) as watch:
+            result = work(graph, settings, claim, watch)
+        jobs.finish(graph, claim, result)
+    except JobStopped as stopped:
+        log.info("job %s: %s", job_id, stopped.reason)
+        if stopped.reason == "cancelled":
+            jobs.cancelled(graph, claim)
+    except (ChildFailedError, EngineError, GraphError, OSError) as error:
+        _end_badly(graph, claim, error)
+    except Exception as error:
+        log.exception("job %s", job_id)
+        _end_badly(graph, claim, error)
+
+
+def _claim(graph: Graph, job_id: str) -> Claim | None:
+    """Take the job; if its worker may have just died, wait until that one's lease has ended."""
+    deadline = time.monotonic() + LEASE_S + CLAIM_POLL_S
+    while True:
+        claim = jobs.claim(graph, job_id, process.name(), LEASE_S)
+        if claim is not None:
+            return claim
+        try:
+            state = jobs.get(graph, job_id)["state"]
+        except GraphError:
+            return None
+        if state != "running" or time.monotonic() > deadline:
+            return None
+        time.sleep(CLAIM_POLL_S)
+
+
+def _end_badly(graph: Graph, claim: Claim, error: Exception) -> None:
+    line = " ".join(str(error).split()) or type(error).__name__
+    log.warning("job %s: %s", claim.job_id, line)
+    try:
+        if getattr(error, "retryable", False) and claim.attempts < jobs.MAX_ATTEMPTS:
+            jobs.release(graph, claim, f"waits to be tried again: {line}")
+        else:
+            jobs.fail(graph, claim, line)
+    except ConflictError:
+        log.info("job %s is another worker's now", claim.job_id)

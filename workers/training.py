@@ -1,0 +1,109 @@
+"""One training job: snapshot out of the graph, a fresh child that trains, the result published as one version."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.artifact import read_artifact, read_manifest, write_snapshot
+from engine.errors import ArtifactError
+from engine.types import Artifact
+from graph.connection import Graph
+from graph.jobs import Claim
+from graph.publication import publish
+from graph.settings import Settings
+from graph.snapshot import SubgraphOptions, export
+from workers import child
+from workers.watch import Watch
+
+EXPORTED, TRAINED = 0.1, 0.85
+"""Progress of a job when it has been exported, and trained."""
+
+
+def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Watch) -> dict[str, Any]:
+    """Do the job and return its result; whatever fails, the published version stays as it was.
+
+    Raises:
+        JobStopped: someone asked for it, or another worker has the job.
+        ChildFailedError, EngineError, GraphError, OSError: a stage failed.
+    """
+    snapshot_folder = settings.snapshots / claim.job_id
+    partial = settings.artifacts / f".{claim.job_id}"
+    try:
+        for leftover in (snapshot_folder, partial):
+            shutil.rmtree(leftover, ignore_errors=True)
+        snapshot_id = _export(graph, settings, claim, watch, snapshot_folder)
+        _train(settings, claim, watch, snapshot_folder, partial)
+        artifact = _keep(settings, partial)
+        report = publish(
+            graph,
+            settings,
+            artifact,
+            job_fence=claim,
+            progress=lambda fraction, doing: watch.report(TRAINED + (1 - TRAINED) * fraction, "publish", doing),
+        )
+    finally:
+        for folder in (snapshot_folder, partial):
+            shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "modelVersion": report.model_version,
+        "publicationSeq": report.publication_seq,
+        "snapshotId": snapshot_id,
+        "users": report.users,
+        "items": report.items,
+        "publishS": round(report.write_s, 3),
+        "metrics": artifact.metrics,
+    }
+
+
+def _export(graph: Graph, settings: Settings, claim: Claim, watch: Watch, folder: Path) -> str:
+    watch.report(0.0, "export")
+    given = claim.options.get("subgraph") or {}
+    options = SubgraphOptions(**{**given, "seeds": tuple(given.get("seeds") or ())})
+    snapshot = export(graph, settings, options, progress=lambda *_: watch.check())
+    watch.report(EXPORTED / 2, "export", f"{len(snapshot.users)} users, {len(snapshot.items)} items")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_snapshot(snapshot, folder)
+    return snapshot.snapshot_id
+
+
+def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Path) -> None:
+    watch.report(EXPORTED, "train", "starting")
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def on_line(step: dict[str, Any]) -> None:
+        total = float(step.get("total") or 0)
+        share = float(step.get("done") or 0) / total if total > 0 else 0.0
+        fraction = float(step["fraction"]) if "fraction" in step else share
+        message = str(step.get("message") or step.get("stage") or "")
+        watch.report(EXPORTED + (TRAINED - EXPORTED) * min(max(fraction, 0.0), 1.0), "train", message)
+
+    child.run(
+        command(claim.options, source, out),
+        log_file=settings.logs / f"train-{claim.job_id}.log",
+        limit_s=settings.train_timeout_s,
+        on_line=on_line,
+        check=watch.check,
+    )
+
+
+def command(options: dict[str, Any], source: Path, out: Path) -> list[str]:
+    """Return the command line of the training child."""
+    line = [sys.executable, "-m", "engine.training", "--from", str(source), "--out", str(out), "--progress-json"]
+    line += ["--seed", str(options.get("seed") or 0)]
+    return [*line, "--epochs", str(options["epochs"])] if options.get("epochs") else line
+
+
+def _keep(settings: Settings, partial: Path) -> Artifact:
+    """Move the trained folder to its place, the version's name, and read it; checks every byte."""
+    artifact = read_artifact(partial)
+    place = settings.artifacts / artifact.model_version
+    if place.exists():
+        # The same training ran before and died before it was published: equal versions are equal bytes.
+        if read_manifest(place) != read_manifest(partial):
+            raise ArtifactError(f"there is another model {artifact.model_version} in {settings.artifacts}")
+    else:
+        partial.replace(place)
+    return artifact
