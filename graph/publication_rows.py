@@ -45,7 +45,7 @@ def check(artifact: Artifact) -> None:
         lists: RankedLists = getattr(artifact, name)
         if lists.target.shape != lists.score.shape:
             raise InputError(f"artifact {artifact.model_version}: {name} has targets and scores of different shapes")
-        if lists.target.size and not (-1 <= int(lists.target.min()) and int(lists.target.max()) < count):
+        if lists.target.size and not (int(lists.target.min()) >= -1 and int(lists.target.max()) < count):
             raise InputError(f"artifact {artifact.model_version}: {name} names a node that does not exist")
 
 
