@@ -21,6 +21,11 @@ _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4",
 
 
 def write_parquet(columns: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Write columns of one length; an object column holds text.
+
+    Raises:
+        ArtifactError: an object column holds something else.
+    """
     try:
         arrays = [pa.array(c, type=pa.string() if c.dtype == object else None) for c in columns.values()]
     except (pa.ArrowException, UnicodeEncodeError) as error:
@@ -29,17 +34,28 @@ def write_parquet(columns: Mapping[str, NDArray[Any]], path: Path) -> None:
 
 
 def read_parquet(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the columns of a file by name.
+
+    Raises:
+        OSError, pyarrow.ArrowException: missing or not Parquet.
+    """
     table = pq.read_table(path)
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
 def write_ids(folder: Path, **ids: NDArray[np.object_]) -> None:
+    """Write the external ids of each kind, in the order of the dense indices."""
     kinds = np.repeat(np.array(list(ids), object), [len(part) for part in ids.values()])
     write_parquet({"kind": kinds, "id": np.concatenate([np.asarray(p, object) for p in ids.values()])},
                    folder / IDS)  # fmt: skip
 
 
 def read_ids(folder: Path) -> dict[str, NDArray[np.object_]]:
+    """Return a folder's external ids by kind (`user`, `item`, `share`), in the order of the dense indices.
+
+    Raises:
+        ArtifactError: there is no readable `ids.parquet`.
+    """
     try:
         columns = read_parquet(folder / IDS)
         return {kind: columns["id"][columns["kind"] == kind].astype(object) for kind in ("user", "item", "share")}
@@ -58,6 +74,11 @@ def shapes_of(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file by name, read-only and memory-mapped.
+
+    Raises:
+        ArtifactError: missing, not a safetensors file, or of a dtype that Kith does not write.
+    """
     shapes = shapes_of(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -74,5 +95,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def check_range(indices: NDArray[Any], low: int, high: int, name: str) -> None:
+    """Refuse indices that are not integers in [low, high).
+
+    Raises:
+        ArtifactError: naming the array.
+    """
     if indices.dtype.kind not in "iu" or (indices.size and (indices.min() < low or indices.max() >= high)):
         raise ArtifactError(f"{name} holds an index outside [{low}, {high})")

@@ -65,7 +65,7 @@ def _prepare(edges: EdgeProbabilities, seeds: NDArray[np.integer], runs: int):  
 
 
 @numba.njit(cache=True, nogil=True)
-def _cascade(
+def _cascade(  # noqa: PLR0917 - numba takes positions
     indptr: NDArray[np.int64],
     neighbour: NDArray[np.int32],
     probability: NDArray[np.float64],

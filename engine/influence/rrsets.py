@@ -193,7 +193,7 @@ def _next(s0: np.uint64, s1: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64
 
 
 @numba.njit(cache=True, nogil=True)
-def _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, stop, s0, s1):  # noqa: ANN001, ANN202
+def _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, stop, s0, s1):  # noqa: ANN001, ANN202, PLR0917
     """Fill `queue` with the RR set of `root` and return (size, hit, state); `seen` marks them and is not cleared.
 
     Growth ends early, with hit = True, at the first node that `stop` marks (an empty `stop` marks none).
@@ -232,7 +232,7 @@ def _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, stop, 
 
 
 @numba.njit(cache=True, nogil=True)
-def _store(indptr, neighbour, threshold, silence, jump, sets, seed, chunk):  # noqa: ANN001, ANN202
+def _store(indptr, neighbour, threshold, silence, jump, sets, seed, chunk):  # noqa: ANN001, ANN202, PLR0917
     """Return (sizes (sets,), members) of `sets` RR sets of uniformly random roots."""
     nodes = len(indptr) - 1
     state = stream(seed, chunk)
@@ -256,7 +256,7 @@ def _store(indptr, neighbour, threshold, silence, jump, sets, seed, chunk):  # n
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(indptr, neighbour, threshold, silence, jump, roots, first, sets, seed, chunk):  # noqa: ANN001, ANN202
+def _count(indptr, neighbour, threshold, silence, jump, roots, first, sets, seed, chunk):  # noqa: ANN001, ANN202, PLR0917
     """Return (memberships other than as the root (N,), members seen) of `sets` RR sets."""
     nodes = len(indptr) - 1
     state = stream(seed, chunk)
@@ -275,7 +275,7 @@ def _count(indptr, neighbour, threshold, silence, jump, roots, first, sets, seed
 
 
 @numba.njit(cache=True, nogil=True)
-def _hit(indptr, neighbour, threshold, silence, jump, chosen, sets, seed, chunk):  # noqa: ANN001, ANN202
+def _hit(indptr, neighbour, threshold, silence, jump, chosen, sets, seed, chunk):  # noqa: ANN001, ANN202, PLR0917
     """Return how many of `sets` RR sets of uniformly random roots hold a chosen node."""
     nodes = len(indptr) - 1
     state = stream(seed, chunk)

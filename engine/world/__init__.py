@@ -93,8 +93,8 @@ def generate(settings: WorldSettings) -> World:
     clock = behaviour.Clock(settings.end_s, settings.days)
     roots = behaviour.visits(crowd, goods, int(settings.events * cascades.ROOTS_PER_EVENT), clock, rng)
     spread = cascades.simulate(crowd, roots, clock, settings.events // 3, rng)
-    acts = behaviour.funnel(crowd, goods, spread, settings.events - spread.events, clock, rng)
-    named = frames.name(settings, crowd, goods, acts, spread, rng)
+    acts = behaviour.funnel(crowd, goods, spread, count=settings.events - spread.events, clock=clock, rng=rng)
+    named = frames.name(settings, crowd, goods, acts=acts, shared=spread, rng=rng)
     truth = Truth(crowd.probabilities, crowd.community, crowd.tastes, crowd.taste_weights, goods.taste_items)
     return World(**named, truth=truth)
 

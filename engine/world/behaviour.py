@@ -83,7 +83,9 @@ def visits(crowd: Crowd, goods: Goods, count: int, clock: Clock, rng: np.random.
     return Visits(user, np.clip(found - taste * items, 0, items - 1), clock.draw(count, rng))
 
 
-def funnel(crowd: Crowd, goods: Goods, shared: SharedItems, count: int, clock: Clock, rng: np.random.Generator) -> Acts:
+def funnel(
+    crowd: Crowd, goods: Goods, shared: SharedItems, *, count: int, clock: Clock, rng: np.random.Generator
+) -> Acts:
     """Return exactly `count` interactions: views after opened shares, views of one's own accord, what follows.
 
     Of one user and item, every type but `view` happens at most once.

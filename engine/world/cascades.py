@@ -82,7 +82,9 @@ def simulate(crowd: Crowd, roots: Visits, clock: Clock, max_events: int, rng: np
         done += len(level.user)
         level = _Level(friend[chosen], at_s[chosen], level.root[sharer[chosen]], parent)
         levels.append(level)
-    return _collect(roots, levels, np.concatenate(sends), np.concatenate(opens), np.concatenate(opens_at), max_events)
+    return _collect(
+        roots, levels, np.concatenate(sends), np.concatenate(opens), np.concatenate(opens_at), max_events=max_events
+    )
 
 
 def _reach(
@@ -116,6 +118,7 @@ def _collect(
     send: NDArray[np.int64],
     opened: NDArray[np.int64],
     open_at_s: NDArray[np.int64],
+    *,
     max_events: int,
 ) -> SharedItems:
     root = np.concatenate([level.root for level in levels])

@@ -23,7 +23,7 @@ PLATFORMS = ("chat", "feed", "mail")
 
 
 def name(
-    settings: WorldSettings, crowd: Crowd, goods: Goods, acts: Acts, shared: SharedItems, rng: np.random.Generator
+    settings: WorldSettings, crowd: Crowd, goods: Goods, *, acts: Acts, shared: SharedItems, rng: np.random.Generator
 ) -> dict[str, pd.DataFrame]:
     """Return the seven tables by name; ids ascend with the row, so row u of `users` is user u of the truth."""
     users, items = _ids("u", settings.users), _ids("i", settings.items)
