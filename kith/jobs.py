@@ -27,7 +27,7 @@ def follow(graph: Graph, job_id: str) -> dict[str, Any]:
             while True:
                 job = jobs.get(graph, job_id)
                 if job.get("stage"):
-                    show(job["stage"], int(job.get("done") or 0), int(job.get("total") or 0))
+                    show("%", int(100 * (job.get("progress") or 0)), 100, f"{job['stage']}: {job.get('message') or ''}")
                 if job["state"] in ENDED:
                     return job
                 time.sleep(POLL_S)

@@ -13,9 +13,9 @@ QUIET_LINE_EVERY_S = 5.0
 
 
 class Progress(Protocol):
-    """A callback that long work calls: stage, done, total (0 where unknown)."""
+    """A callback that long work calls: stage, done, total (0 where unknown), and what it is doing just now."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: int, total: int, doing: str = "") -> None:
         """Say how far the stage is."""
 
 
@@ -82,25 +82,27 @@ def _bars(label: str) -> Iterator[Progress]:
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 
-        def show(stage: str, done: int, total: int) -> None:
+        def show(stage: str, done: int, total: int, doing: str = "") -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total or None)
-            bars.update(tasks[stage], completed=done, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None, description=f"{stage} {doing}".rstrip())
 
         yield show
 
 
 def _lines(label: str) -> Progress:
-    said: dict[str, float] = {}
+    said_at: dict[str, float] = {}
+    ended: set[str] = set()
 
-    def show(stage: str, done: int, total: int) -> None:
+    def show(stage: str, done: int, total: int, doing: str = "") -> None:
         now = time.monotonic()
-        finished = bool(total) and done >= total
-        if stage in said and not finished and now - said[stage] < QUIET_LINE_EVERY_S:
+        is_end = bool(total) and done >= total
+        if stage in ended or (not is_end and now - said_at.get(stage, -QUIET_LINE_EVERY_S) < QUIET_LINE_EVERY_S):
             return
-        if finished and said.get(stage) == float("inf"):
-            return
-        said[stage] = float("inf") if finished else now
-        say(f"  {label} {stage}: {done:,}{f' of {total:,}' if total else ''}".replace("   ", "  "))
+        said_at[stage] = now
+        if is_end:
+            ended.add(stage)
+        of_total = f" of {total:,}" if total else ""
+        say(f"    {label} {stage}: {done:,}{of_total} {doing}".rstrip())
 
     return show

@@ -31,11 +31,11 @@ def import_folder(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(asdict(report))
         return 0
-    rows = [(name, count.read, count.written, count.quarantined) for name, count in report.tables.items()]
-    table(("table", "rows read", "new", "quarantined"), rows)
-    say(f"{report.rows:,} rows in {report.seconds:.1f} s ({report.rows / max(report.seconds, 1e-9):,.0f} rows/s)")
-    if report.quarantine:
-        say(f"bad rows with their reasons: {report.quarantine}")
+    table(("table", "good rows"), report.rows.items(), title=f"{report.dataset} ({report.form})")
+    say(f"events: {report.accepted:,} new, {report.duplicates:,} already there")
+    say(f"{sum(report.rows.values()):,} rows in {report.seconds:.1f} s ({report.rows_per_s:,.0f} rows/s)")
+    if report.quarantined:
+        say(f"{report.quarantined:,} bad rows, each with its reason: {report.quarantine}")
     return 0
 
 

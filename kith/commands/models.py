@@ -31,7 +31,6 @@ def list_versions(arguments: argparse.Namespace) -> int:
     with connect() as graph:
         versions = publication.list_models(graph)
         live = publication.published(graph)
-    current = live["modelVersion"] if live else None
     if arguments.json:
         print_json({"published": live, "models": versions})
         return 0
@@ -39,10 +38,10 @@ def list_versions(arguments: argparse.Namespace) -> int:
         say("no model yet: run `kith train --wait`")
         return 0
     rows = [
-        ("*" if v["modelVersion"] == current else "", v["modelVersion"], v.get("trainedAt"), v.get("publishedAt"))
+        ("*" if v["live"] else "", v["modelVersion"], v["trainedAt"], v["publishedAt"], v["publicationSeq"])
         for v in versions
     ]
-    table(("live", "version", "trained", "published"), rows)
+    table(("live", "version", "trained", "published", "publication"), rows)
     return 0
 
 
@@ -51,9 +50,12 @@ def show_version(arguments: argparse.Namespace) -> int:
     import orjson
 
     from graph import publication
+    from graph.errors import NotFoundError
 
     with connect() as graph:
-        card = publication.show_model(graph, arguments.version)
+        card = next((m for m in publication.list_models(graph) if m["modelVersion"] == arguments.version), None)
+    if card is None:
+        raise NotFoundError(f"no model {arguments.version}; `kith models list` names them")
     if arguments.json:
         print_json(card)
     else:
@@ -69,7 +71,9 @@ def publish_version(arguments: argparse.Namespace) -> int:
     chosen = settings()
     trained = artifact.read_artifact(chosen.artifacts / arguments.version)
     with connect() as graph, progress("publish") as show:
-        publication.publish(graph, chosen, trained, progress=show)
+        publication.publish(
+            graph, chosen, trained, progress=lambda part, doing: show("publish", int(100 * part), 100, doing)
+        )
         live = publication.published(graph)
     return _say_live(live, arguments.json)
 

@@ -74,18 +74,22 @@ def _top_categories(client: Client, user: str, category_of: dict[str, str]) -> C
 
 
 def loaded(report: ImportReport) -> dict[str, Any]:
-    """Return what was loaded, by table."""
+    """Return what was loaded."""
     return {
-        "tables": {name: count.written for name, count in report.tables.items()},
         "rows": report.rows,
-        "rowsPerS": report.rows / max(report.seconds, 1e-9),
+        "newEvents": report.accepted,
+        "knownEvents": report.duplicates,
+        "quarantined": report.quarantined,
+        "rowsPerS": report.rows_per_s,
     }
 
 
 def show(settings: Settings, world: World, summary: dict[str, Any], key: str, *, once: bool) -> None:
     """Print the summary as a person reads it."""
     say("\n== What was loaded")
-    table(("table", "new rows"), summary["loaded"]["tables"].items())
+    found = summary["loaded"]
+    table(("table", "rows"), found["rows"].items())
+    say(f"{found['newEvents']:,} events were new, {found['knownEvents']:,} were there; {found['rowsPerS']:,.0f} rows/s")
     _show_training(summary["training"])
     _show_answers(summary["answers"], dict(zip(world.items["itemId"], world.items["title"], strict=True)))
     say("\n== Time and memory")

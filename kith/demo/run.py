@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from engine.world import World, WorldSettings, generate, write
-from graph import census, connection, files, jobs, keys, publication, schema
+from graph import census, connection, files, jobs, keys, schema
 from graph.errors import ConflictError
 from graph.settings import CONSENT_PURPOSES, Settings
 from kith import stack
@@ -38,6 +38,10 @@ class DemoSettings:
     seed: int = 7
     once: bool = False
     as_json: bool = False
+
+
+Stage = tuple[World, Path, bool]
+"""A world, its folder, and whether it is new to this home."""
 
 
 @dataclass
@@ -66,18 +70,18 @@ def run_demo(settings: Settings, demo: DemoSettings) -> int:
     timings = Timings()
     say(f"Kith demo: {demo.users:,} users, {demo.items:,} items, {demo.events:,} events, seed {demo.seed}")
     with timings.stage("world", "generate a world whose truth is known"):
-        world, folder, is_new = _world(settings, demo)
+        stage_set = _world(settings, demo)
     with timings.stage("start", "start Neo4j, the broker, the workers and the API"):
         stack.up(settings)
     try:
-        return _main_job(settings, demo, world, folder, is_new, timings)
+        return _main_job(settings, demo, stage_set, timings)
     finally:
         if demo.once:
             stack.down(settings)
             say("\nThe stack is stopped (--once).")
 
 
-def _world(settings: Settings, demo: DemoSettings) -> tuple[World, Path, bool]:
+def _world(settings: Settings, demo: DemoSettings) -> Stage:
     """Return the world, its folder and whether it is new: a second demo meets the same people at the same times.
 
     Raises:
@@ -99,9 +103,8 @@ def _world(settings: Settings, demo: DemoSettings) -> tuple[World, Path, bool]:
     return world, folder, not known
 
 
-def _main_job(
-    settings: Settings, demo: DemoSettings, world: World, folder: Path, is_new: bool, timings: Timings
-) -> int:
+def _main_job(settings: Settings, demo: DemoSettings, stage_set: Stage, timings: Timings) -> int:
+    world, folder, is_new = stage_set
     with connection.connect(settings) as graph:
         schema.apply(graph)
         if is_new:
@@ -115,14 +118,13 @@ def _main_job(
         if ended["state"] != "done":
             fail(f"the training job {ended['state']}: {ended.get('error')}; its log: {settings.logs}")
             return 1
-        metrics = publication.show_model(graph, ended["result"]["modelVersion"])["metrics"]
         key = keys.create(graph, ("read", "ingest", "admin"), ttl_s=KEY_DAYS_S, label="demo")
     client = Client(f"http://127.0.0.1:{settings.api_port}", key)
     with timings.stage("answer", "ask the API"):
         answers = report.ask(client, world)
     summary = {
         "loaded": report.loaded(loaded),
-        "training": metrics,
+        "training": ended["result"]["metrics"],
         "answers": answers,
         "seconds": timings.seconds,
         "memory": stack.peak_memory(settings),
