@@ -81,9 +81,7 @@ class Adjacency:
         place = np.full(self.columns, -1, dtype=np.int64)
         place[columns] = np.arange(len(columns))
         kept = place[self.indices] >= 0
-        return from_pairs(
-            self.row_of[kept], place[self.indices[kept]], (self.rows, len(columns)), self.values[kept]
-        )
+        return from_pairs(self.row_of[kept], place[self.indices[kept]], (self.rows, len(columns)), self.values[kept])
 
     def dense(self) -> NDArray[np.float32]:
         """Return the (R, C) array."""

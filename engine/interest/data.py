@@ -155,8 +155,11 @@ def from_folder(folder: Path, split: str | None = None, seed: int = 42) -> Bench
     user, item = user_ids.get_indexer(train.iloc[:, 0]), item_ids.get_indexer(train.iloc[:, 1])
     positives = _ones(user, item, shape)
     friends = [user_ids.get_indexer(social[column]) for column in social.columns]
-    columns = {name: items.drop_duplicates("item").set_index("item")[name].reindex(item_ids).to_numpy()
-               for name in items.columns if name != "item"}
+    columns = {
+        name: items.drop_duplicates("item").set_index("item")[name].reindex(item_ids).to_numpy()
+        for name in items.columns
+        if name != "item"
+    }
     recipe = learn_recipe(columns)
     data = InterestData(
         positives=positives,

@@ -1,10 +1,10 @@
 """A heterogeneous GraphSAGE over users and items that also embeds nodes it was not trained on.
 
-Hamilton, Ying, Leskovec, Inductive Representation Learning on Large Graphs (NeurIPS 2017), algorithm 1 with mean
-aggregation, one set of weights per relation, PyG's `SAGEConv` inside `HeteroConv`. Layer 0 of a node is the
-projection of its features plus a learned vector of its id; ids are dropped at random in training, so that a node
-without one (a new user or item) is embedded from its features and neighbours alone. The embedding is the sum of the
-layers, scaled to unit length (the layer combination of He et al., LightGCN, SIGIR 2020, eq. 8).
+Hamilton, Ying, Leskovec, Inductive Representation Learning on Large Graphs (NeurIPS 2017), algorithm 1 with a sum
+normalised by degrees as aggregation, one set of weights per relation, PyG's `SAGEConv` inside `HeteroConv`. Layer 0
+of a node is the projection of its features plus a learned vector of its id; ids are dropped at random in training,
+so that a node without one (a new user or item) is embedded from its features and neighbours alone. The embedding is
+the sum of the layers, scaled to unit length (layer combination: He et al., LightGCN, SIGIR 2020, eq. 8).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Multiply(torch.autograd.Function):
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """The weights (targets, sources) with which targets take their sources' vectors in; rows sum to 1 or are empty."""
+    """The weights (targets, sources) with which targets take their sources' vectors in."""
 
     matrix: Tensor
     transposed: Tensor
@@ -54,8 +54,11 @@ class Neighbourhood:
         return _Multiply.apply(self.matrix, self.transposed, dense)
 
 
-class MeanConv(SAGEConv):
-    """PyG's SAGEConv, x'_i = W_l mean_j x_j + b + W_r x_i, over a `Neighbourhood`; parameters are PyG's own."""
+class NeighbourConv(SAGEConv):
+    """PyG's SAGEConv, x'_i = W_l sum_j a_ij x_j + b + W_r x_i, over a `Neighbourhood`; parameters are PyG's own.
+
+    a_ij = w_ij / sqrt(d_i d_j) (Kipf and Welling, ICLR 2017, eq. 2) instead of the mean's w_ij / d_i.
+    """
 
     def forward(self, x: Tensor | tuple[Tensor, Tensor], edge_index: Neighbourhood) -> Tensor:  # type: ignore[override]
         """Return (targets, D_out) for x = (sources' vectors, targets' vectors), or one (N, D) where they coincide."""
@@ -77,7 +80,11 @@ class EncoderShape:
 
 
 class Encoder(nn.Module):
-    """Layer 0 from features and ids, then `layers` rounds of HeteroConv."""
+    """Layer 0 from features and ids, then `layers` rounds of HeteroConv.
+
+    The rounds are linear and start as sums over neighbours (W_l = I, W_r near 0): on shopping graphs that beats
+    random weights and a nonlinearity between the rounds by far (docs/adr/0005).
+    """
 
     def __init__(self, shape: EncoderShape) -> None:
         super().__init__()
@@ -86,35 +93,34 @@ class Encoder(nn.Module):
             {kind: nn.Parameter(torch.randn(count, shape.width) * 0.1) for kind, count in shape.nodes.items()}
         )
         self.projection = nn.ParameterDict(
-            {
-                kind: nn.Parameter(torch.randn(size, shape.width) * 0.1)
-                for kind, size in shape.features.items()
-                if size
-            }
+            {kind: nn.Parameter(torch.randn(size, shape.width) * 0.1) for kind, size in shape.features.items() if size}
         )
         self.rounds = nn.ModuleList(
-            HeteroConv(
-                {relation: MeanConv(shape.width, shape.width) for relation in shape.relations}, aggr="sum"
-            )
+            HeteroConv({relation: _identity_conv(shape.width) for relation in shape.relations}, aggr="sum")
             for _ in range(shape.layers)
         )
 
     def layer0(
         self,
-        features: Mapping[str, Neighbourhood | None],
+        features: Mapping[str, Neighbourhood],
+        nodes: Mapping[str, Tensor] | None = None,
         id_dropout: float = 0.0,
-        generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """Return layer 0 of every node, (N, D) per type; in training a share of the ids is dropped."""
+        """Return layer 0, (N, D) per type.
+
+        Args:
+            features: feature rows of the nodes, per type that has any.
+            nodes: (N,) the nodes per type; None for all.
+            id_dropout: chance in training that a node goes without its id.
+        """
         result = {}
         for kind, table in self.ids.items():
-            vectors: Tensor = table
+            vectors = table if nodes is None else table[nodes[kind]]
             if self.training and id_dropout > 0:
-                kept = torch.rand(len(table), 1, generator=generator, device="cpu") >= id_dropout
-                vectors = vectors * kept.to(table.device)
-            rows = features.get(kind)
-            if rows is not None:
-                vectors = vectors + rows.multiply(self.projection[kind])
+                kept = torch.rand(len(vectors), 1, device=vectors.device) >= id_dropout
+                vectors = vectors * kept
+            if kind in features:
+                vectors = vectors + features[kind].multiply(self.projection[kind])
             result[kind] = vectors
         return result
 
@@ -123,15 +129,21 @@ class Encoder(nn.Module):
     ) -> list[dict[str, Tensor]]:
         """Return all layers, each (N, D) per type; `neighbours` holds every relation of the shape."""
         layers = [layer0]
-        for index, conv in enumerate(self.rounds):
+        for conv in self.rounds:
             out = conv(layers[-1], neighbours)
-            vectors = {kind: out.get(kind, layers[-1][kind]) for kind in layer0}
-            if index + 1 < len(self.rounds):
-                vectors = {kind: functional.leaky_relu(value, 0.2) for kind, value in vectors.items()}
-            layers.append(vectors)
+            layers.append({kind: out.get(kind, torch.zeros_like(vectors)) for kind, vectors in layer0.items()})
         return layers
 
 
 def combine(layers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Return the embeddings (N, D) per type: the sum of the layers at unit length."""
     return {kind: functional.normalize(sum(layer[kind] for layer in layers), dim=1) for kind in layers[0]}
+
+
+def _identity_conv(width: int) -> NeighbourConv:
+    conv = NeighbourConv(width, width)
+    with torch.no_grad():
+        conv.lin_l.weight.copy_(torch.eye(width) + 0.01 * torch.randn(width, width))
+        conv.lin_l.bias.zero_()
+        conv.lin_r.weight.copy_(0.01 * torch.randn(width, width))
+    return conv

@@ -53,6 +53,16 @@ class ItemItem:
             block = history.torch() @ self.core
         return self._widen(block)
 
+    def mixed(self, rows: Adjacency) -> NDArray[np.float32]:
+        """Return (N, I): weighted sums (N, U) of the fitted users' scores and histories (friends, for example)."""
+        if self.in_user_space:
+            block = self._mix_history(rows) * (1.0 / self.diagonal + 1.0)
+            block -= rows.torch() @ self.core / self.diagonal
+        else:
+            histories = self._mix_history(rows)
+            block = histories @ self.core + histories
+        return self._widen(block)
+
     def scores_of(self, history: Adjacency) -> NDArray[np.float32]:
         """Return (N, I) scores of histories (N, I) that need not be among the fitted ones."""
         scaled = history.scale(None, self.scale).take_columns(self.items)
@@ -85,6 +95,12 @@ class ItemItem:
             target[items, : order.shape[1]] = np.where(kept, self.items[order], -1)
             score[items, : order.shape[1]] = np.where(kept, value, 0.0)
         return RankedLists(target, score)
+
+    def _mix_history(self, rows: Adjacency) -> torch.Tensor:
+        """Return (N, M) weighted sums of the fitted users' scaled histories."""
+        known = self.seen if len(self.items) == len(self.scale) else self.seen.take_columns(self.items)
+        met = np.unique(rows.indices)
+        return rows.take_columns(met).torch() @ _dense(known.take(met))
 
     def _weights(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
         """Yield blocks of rows of B over the known items: (items, (n, M) weights)."""

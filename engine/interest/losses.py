@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.interest.encoder import Neighbourhood
+
 
 class _LogPartition(torch.autograd.Function):
     """log sum_j exp(u_i . v_j - shift_j) with one dense block alive, which the gradient reuses in place."""
@@ -30,36 +32,34 @@ class _LogPartition(torch.autograd.Function):
 def cosine_softmax(
     users: Tensor,
     items: Tensor,
-    row: Tensor,
-    column: Tensor,
-    weight: Tensor,
+    positives: Neighbourhood,
+    row_weight: Tensor,
     temperature: float,
+    rivals: Tensor | None = None,
     log_expected: Tensor | None = None,
-    rival: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of every positive against all items (or a sample of them) at cosine / temperature.
 
     Wu et al., On the Effectiveness of Sampled Softmax Loss for Item Recommendation (2022), eq. 4; the correction of
-    a sampled denominator is Bengio and Senecal (2008): logits minus log of the expected count in the sample.
+    a sampled denominator is Bengio and Senecal (2008): logits minus the log of the expected count in the sample.
 
     Args:
         users: (B, D) unit rows.
         items: (I, D) unit rows.
-        row: (P,) user row of each positive.
-        column: (P,) item of each positive.
-        weight: (P,) of each positive, sum > 0.
+        positives: (B, I) weights of the batch's positives.
+        row_weight: (B,) sums of the rows of `positives`, total > 0.
         temperature: tau > 0.
+        rivals: (S, D) unit rows of the sampled items; None for all items.
         log_expected: (S,) log of the expected count of each sampled item; None with all items.
-        rival: (S,) the sampled items; None for all items.
 
     Returns:
         The weighted mean, a scalar. The denominator counts a user's other positives as rivals, as the paper does.
     """
     scaled = users / temperature
-    rivals = items if rival is None else items[rival]
-    log_total = _LogPartition.apply(scaled, rivals, 1.0 / temperature, log_expected)
-    positive = (scaled[row] * items[column]).sum(dim=1)
-    return (weight * (log_total[row] - positive)).sum() / weight.sum()
+    against = items if rivals is None else rivals
+    log_total = _LogPartition.apply(scaled, against, 1.0 / temperature, log_expected)
+    positive = (scaled * positives.multiply(items)).sum()
+    return ((row_weight * log_total).sum() - positive) / row_weight.sum()
 
 
 def binary_cross_entropy(positive: Tensor, negative: Tensor, weight: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 RESERVED = re.compile(
     r"^(userId|itemId|createdAt|consent|stub|stock|available|modelVersion|build|ix|embedding.*|influence.*|.*_[ab]"
-    r"|.*[aA]t|.*AtS|publication.*|currency|eventId|url|image.*|email|phone|name)$"
+    r"|.*[aA]t|.*AtS|publication.*|currency|eventId|url|image.*|email|phone|.*[nN]ame)$"
 )
 """Columns that are not attributes: ids, times, state, contact data, and what Kith itself wrote."""
 TEXT_COLUMNS = ("title", "description", "tags")
@@ -162,7 +162,10 @@ def _text(value: Any) -> str:  # noqa: ANN401
 
 
 def _hashed(
-    name: str, column: Any, buckets: int, is_text: bool  # noqa: ANN401
+    name: str,
+    column: Any,
+    buckets: int,
+    is_text: bool,  # noqa: ANN401
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Return row, bucket and weight of every token; a text's words share a weight of length one."""
     rows: list[int] = []

@@ -1,0 +1,309 @@
+"""Train a model: snapshot in, model folder out. `python -m engine.training --from SNAPSHOT --out ARTIFACT`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.artifact import read_snapshot, write_artifact
+from engine.errors import EngineError
+from engine.evaluation import bootstrap_interval, coverage_at, top_k
+from engine.influence.scoring import score_users
+from engine.interest.cut import make_cut
+from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS, InterestData, from_snapshot
+from engine.interest.evaluate import measure, measure_popularity
+from engine.interest.model import Choice, ablation, choose, refit
+from engine.interest.ranker import Ranker
+from engine.interest.training import EncoderSettings
+from engine.propagation.estimation import edge_probabilities
+from engine.serving.bundle import serving_arrays
+from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
+
+CODE_VERSION = "0.1.0"
+"""Version of the training code, written in every model."""
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """What a training run may be told."""
+
+    seed: int = 0
+    threads: int = 0
+    """Threads of torch and numba; 0: as many as this process may run on."""
+    model_version: str = ""
+    """Name of the result; empty: derived from snapshot, settings and code, so that equal runs share it."""
+    recommended: int = 200
+    similar: int = 20
+    influences: int = 20
+    itemitem_neighbours: int = 100
+    """Item-item weights kept per item for users who come later."""
+    positive_weights: Mapping[str, float] = field(default_factory=lambda: dict(POSITIVE_WEIGHTS))
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings that the result depends on as JSON-able values."""
+        value = asdict(self)
+        value["encoder"].pop("log_folder")
+        return {key: each for key, each in value.items() if key != "model_version"}
+
+
+def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: Report | None = None) -> Path:
+    """Train on a snapshot and write a model folder.
+
+    The parts are chosen on a cut (10 % of each user's positives), measured on a second cut (10 % more) that nothing
+    was chosen on, and then fitted on all data: what is published has seen everything, what is reported has not.
+
+    Args:
+        snapshot: the graph.
+        settings: of the run.
+        out: the folder to write; must not be there.
+        report: called with {"stage", "done", "total", "message"}.
+
+    Raises:
+        DataError: the snapshot has nothing to learn from.
+        TrainingError: no usable model came out.
+        ArtifactError: the folder cannot be written.
+    """
+    say = _Stages(report)
+    threads = _set_threads(settings.threads)
+    encoder_settings = replace(settings.encoder, seed=settings.seed)
+
+    say("data", "reading interactions, ties and attributes")
+    data = from_snapshot(snapshot, settings.positive_weights)
+    cut = make_cut(data, settings.seed, test_share=0.1)
+
+    say("choose", f"{data.users} users, {data.items} items, {len(data.positives)} pairs of interest")
+    choice = choose(cut, encoder_settings, report)
+
+    say("evaluate", "measuring on the held-out cut")
+    evaluation = _evaluate(choice, settings.seed)
+
+    say("refit", "fitting the chosen model on all data")
+    ranker = refit(data, choice, encoder_settings, report)
+
+    say("lists", "ranking items for every user")
+    users = np.arange(data.users, dtype=np.int32)
+    recommended = ranker.rank(users, choice.weights, settings.recommended, with_reasons=True)
+    similar = similar_items(ranker, settings.similar)
+
+    say("influence", "estimating whom each user's shares reach")
+    edges = edge_probabilities(snapshot)
+    influence = score_users(edges, np.random.default_rng([settings.seed, 2]), threads=threads)
+    influences = strongest(edges, settings.influences)
+
+    say("write", f"writing {out}")
+    forward = ranker.encoder.forward_model()
+    neighbours = ranker.itemitem.neighbours(settings.itemitem_neighbours, positive=False)
+    tables, weights = serving_arrays(forward, ranker.plain, ranker.item_count, neighbours)
+    tables |= {
+        "user_embedding": ranker.user_embedding,
+        "item_embedding": ranker.encoder.item_embedding,
+        "influence_score": influence.score,
+        "influence_percentile": influence.percentile,
+        "recommended_target": recommended.target,
+        "recommended_score": recommended.score,
+        "recommended_reasons": recommended.reasons,
+        "similar_target": similar.target,
+        "similar_score": similar.score,
+        "influences_target": influences.target,
+        "influences_score": influences.score,
+    }
+    write_artifact(
+        out,
+        model_version=settings.model_version or derived_version(snapshot, settings),
+        snapshot_id=snapshot.snapshot_id,
+        code_version=CODE_VERSION,
+        user_ids=snapshot.users.ids,
+        item_ids=snapshot.items.ids,
+        tables=tables,
+        weights=weights,
+        metrics={
+            **_model_card(data, choice, ranker, settings),
+            "evaluation": evaluation,
+            "ablation": ablation(choice),
+            "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
+            "timings": say.timings(choice, ranker),
+        },
+    )
+    say("done", str(out))
+    return out
+
+
+def similar_items(ranker: Ranker, k: int) -> RankedLists:
+    """Return each item's k nearest: by the item-item model, else (no interactions) by embedding."""
+    lists = ranker.itemitem.neighbours(k)
+    alone = np.flatnonzero((lists.target < 0).all(axis=1))
+    vectors = ranker.encoder.item_embedding
+    for start in range(0, len(alone), 1024):
+        rows = alone[start : start + 1024]
+        closeness = vectors[rows] @ vectors.T
+        closeness[np.arange(len(rows)), rows] = -np.inf
+        best = top_k(closeness, lists.target.shape[1])
+        score = np.take_along_axis(closeness, best, axis=1)
+        lists.target[rows] = np.where(score > 0, best, -1)
+        lists.score[rows] = np.where(score > 0, score, 0.0)
+    return lists
+
+
+def strongest(edges: EdgeProbabilities, k: int) -> RankedLists:
+    """Return for each user u its k targets v of largest P(u->v) > 0, ties by the lower v."""
+    kept = edges.probability > 0
+    source, target, probability = edges.source[kept], edges.target[kept], edges.probability[kept]
+    order = np.lexsort((target, -probability, source))
+    source, target, probability = source[order], target[order], probability[order]
+    start = np.searchsorted(source, np.arange(edges.nodes))
+    rank = np.arange(len(source)) - start[source]
+    first = rank < k
+    targets = np.full((edges.nodes, k), -1, dtype=np.int32)
+    scores = np.zeros((edges.nodes, k), dtype=np.float32)
+    targets[source[first], rank[first]] = target[first]
+    scores[source[first], rank[first]] = probability[first]
+    return RankedLists(targets, scores)
+
+
+def derived_version(snapshot: GraphSnapshot, settings: TrainSettings) -> str:
+    """Return a name that equal snapshots, settings and code share."""
+    told = json.dumps([snapshot.snapshot_id, settings.to_json(), CODE_VERSION], sort_keys=True, default=str)
+    return "m" + hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _evaluate(choice: Choice, seed: int) -> dict[str, Any]:
+    """Return Recall@20 and NDCG@20 of the cut's model and of popularity on items that nothing was chosen on."""
+    cut = choice.cut
+    if not len(cut.test):
+        return {"users": 0}
+    model, top = measure(choice.ranker, choice.weights, cut.test)
+    base = measure_popularity(cut.data, cut.test)
+    return {
+        "users": len(cut.test),
+        "heldOut": "10 % of each user's positives at random, unseen by every choice",
+        "model": {**_summary(model, seed), "coverage@20": coverage_at(top, cut.data.items, 20)},
+        "popularity": _summary(base, seed),
+    }
+
+
+def _summary(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, Any]:
+    names = ("recall@20", "ndcg@20")
+    return {name: float(values[name].mean()) for name in names} | {
+        "interval": {name: bootstrap_interval(values[name], seed) for name in names}
+    }
+
+
+def _model_card(data: InterestData, choice: Choice, ranker: Ranker, settings: TrainSettings) -> dict[str, Any]:
+    """Return what the model is made of, and all that serving newcomers needs beside the arrays."""
+    fitted = choice.ranker.encoder
+    forward = ranker.encoder.forward_model()
+    return {
+        "data": {
+            "users": data.users,
+            "items": data.items,
+            "positives": len(data.positives),
+            "friendships": len(data.friends) // 2,
+            "relations": [".".join(name) for name in ranker.encoder.relations.names],
+        },
+        "settings": settings.to_json(),
+        "positives": {"weights": dict(settings.positive_weights), "ratingAtLeast": LIKED_RATING},
+        "training": {
+            "device": fitted.device,
+            "epochs": fitted.epochs,
+            "steps": fitted.steps,
+            "stepsOnAllData": ranker.encoder.steps,
+            "loss": fitted.history[-1]["loss"],
+            "history": [{k: v for k, v in line.items() if np.isfinite(v)} for line in fitted.history],
+            "ridge": choice.ridge,
+        },
+        "serving": {
+            "blend": {"warm": dict(choice.weights.warm), "cold": dict(choice.weights.cold)},
+            "rounds": len(ranker.encoder.layers) - 1,
+            "relations": sorted(forward.weights),
+            "projections": sorted(forward.projection),
+            "recipes": {"user": data.user_recipe.to_json(), "item": data.item_recipe.to_json()},
+        },
+    }
+
+
+def _set_threads(wanted: int) -> int:
+    threads = wanted or len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    return threads
+
+
+class _Stages:
+    """Reports the stages of a run and keeps their seconds."""
+
+    def __init__(self, report: Report | None) -> None:
+        self._report = report
+        self._seconds: dict[str, float] = {}
+        self._stage = ""
+        self._began = time.perf_counter()
+
+    def __call__(self, stage: str, message: str) -> None:
+        now = time.perf_counter()
+        if self._stage:
+            self._seconds[self._stage] = round(now - self._began, 3)
+        self._stage, self._began = stage, now
+        if self._report is not None:
+            self._report({"stage": stage, "done": int(stage == "done"), "total": 1, "message": message})
+
+    def timings(self, choice: Choice, ranker: Ranker) -> dict[str, Any]:
+        """Return seconds per stage and per epoch, and the largest memory so far."""
+        return {
+            "stagesS": dict(self._seconds),
+            "chooseS": choice.seconds,
+            "epochS": choice.ranker.encoder.seconds_per_epoch,
+            "refitEpochS": ranker.encoder.seconds_per_epoch,
+            "peakMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a training from the command line; 0 when the model folder is written."""
+    parser = argparse.ArgumentParser(prog="python -m engine.training", description="Train a model from a snapshot.")
+    parser.add_argument("--from", dest="source", type=Path, required=True, help="snapshot folder")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=EncoderSettings().epochs, help="largest number of epochs")
+    parser.add_argument("--threads", type=int, default=0, help="0: all")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--model-version", default="", help="name of the model; default: derived from the input")
+    parser.add_argument("--logs", type=Path, help="folder for TensorBoard logs")
+    parser.add_argument("--progress-json", action="store_true", help="one JSON object per line on standard output")
+    given = parser.parse_args(arguments)
+    encoder = EncoderSettings(epochs=given.epochs, device=given.device, log_folder=given.logs)
+    settings = TrainSettings(seed=given.seed, threads=given.threads, model_version=given.model_version, encoder=encoder)
+    try:
+        train(read_snapshot(given.source), settings, given.out, _print_json if given.progress_json else _print_line)
+    except (EngineError, OSError) as error:
+        sys.stderr.write(f"training failed: {error}\n")
+        return 1
+    return 0
+
+
+def _print_json(event: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def _print_line(event: dict[str, Any]) -> None:
+    sys.stdout.write(f"{event['stage']}: {event['message']}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
