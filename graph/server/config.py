@@ -14,11 +14,19 @@ TRANSACTION_LOG_KEPT = "1 days 200M"
 _SALT_BYTES = 32
 _HASH_ITERATIONS = 1024
 
-_OPENED_PACKAGES = (
-    "java.base/java.nio",
-    "java.base/java.io",
-    "java.base/sun.nio.ch",
-    "java.base/java.util.concurrent",
+JAVA_OPTIONS = (
+    "-XX:+UseG1GC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+DisableExplicitGC",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-Dfile.encoding=UTF-8",
+    "-Djava.awt.headless=true",
+    "-Dlog4j2.disable.jmx=true",
 )
 
 
@@ -43,35 +51,34 @@ def neo4j_conf(settings: Settings) -> str:
         "server.memory.heap.max_size": f"{settings.neo4j_heap_mb}m",
         "server.memory.pagecache.size": f"{settings.neo4j_page_cache_mb}m",
         "dbms.security.auth_enabled": "true",
+        "dbms.security.http_access_control_allow_origin": f"http://127.0.0.1:{settings.browser_port}",
         "dbms.usage_report.enabled": "false",
+        "dbms.fleet_manager.enabled": "false",
+        "server.fleet_discovery.enabled": "false",
+        "server.http.x_forward.enabled": "false",
         "client.allow_telemetry": "false",
         "db.logs.query.enabled": "OFF",
         # Preallocated, an empty store takes 516 MB; so it takes 2 MB.
         "db.tx_log.preallocate": "false",
         "db.tx_log.rotation.retention_policy": TRANSACTION_LOG_KEPT,
         "db.tx_log.rotation.size": "32m",
+        # Without it every stop waits ten seconds for connections that are already closed.
+        "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
-def java_arguments(settings: Settings, class_path: Sequence[Path]) -> str:
-    """Return the text of Java's argument file: memory, collector, opened packages, class path, main class.
+def java_arguments(settings: Settings, class_path: Sequence[Path], options: Sequence[str] = ()) -> str:
+    """Return the text of Java's argument file: memory, options, class path, main class.
 
-    The class path is spelled out in the lock's order: an archive of classes is only valid for the very same one.
+    The class path is spelled out in the lock's order: a start-up archive is only valid for the very same one.
     """
     home = neo4j_home(settings)
     arguments = [
         f"-Xms{min(HEAP_START_MB, settings.neo4j_heap_mb)}m",
         f"-Xmx{settings.neo4j_heap_mb}m",
-        "-XX:+UseG1GC",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-XX:+DisableExplicitGC",
-        *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED_PACKAGES),
-        "--enable-native-access=ALL-UNNAMED",
-        "--sun-misc-unsafe-memory-access=allow",
-        "-Dfile.encoding=UTF-8",
-        "-Djava.awt.headless=true",
-        "-Dlog4j2.disable.jmx=true",
+        *JAVA_OPTIONS,
+        *options,
         "-cp",
         ":".join(str(jar) for jar in class_path),
         MAIN_CLASS,

@@ -1,48 +1,15 @@
-"""Fetch the jars of the lock: in parallel, each checked, kept in the user's cache; `python -m graph.server.fetch`.
-
-Repositories are those of the user's jgo configuration (else jgo's default); what `mvn` has already downloaded into
-the user's local Maven repository is copied, not fetched again.
-"""
+"""Make the local Neo4j ready to start: its jars, then its start-up archive; `python -m graph.server.fetch`."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jgo.config import GlobalSettings
-from jgo.constants import default_maven_repo
-from jgo.maven import MavenContext
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-from graph.errors import GraphError, LocalServerError
+from graph.errors import GraphError
+from graph.server import archive, jars
 from graph.server import lock as locks
-from graph.server.lock import Jar, Lock
+from graph.server.lock import Lock
 from graph.settings import Settings
-
-THREADS = 16
-ATTEMPTS = 3
-TIMEOUT_S = 30
-BACKOFF_S = 2.0
-
-Advance = Callable[[int], None]
-
-
-def folder(settings: Settings, lock: Lock) -> Path:
-    """Return the folder of this lock's jars in the user's cache."""
-    return settings.cache / "neo4j" / f"{lock.version}-{lock.digest}"
-
-
-def missing(settings: Settings, lock: Lock, *, thorough: bool = False) -> list[Jar]:
-    """Return the jars that the cache lacks or holds with another size (thorough: another sha256)."""
-    lib = folder(settings, lock)
-    return [jar for jar in lock.jars if not _is_good(lib / jar.file_name, jar, thorough=thorough)]
 
 
 def fetch(settings: Settings, lock: Lock | None = None, *, show: bool = True, thorough: bool = False) -> list[Path]:
@@ -58,80 +25,27 @@ def fetch(settings: Settings, lock: Lock | None = None, *, show: bool = True, th
         LocalServerError: a jar is not to be had, or what the repository serves has another checksum.
     """
     lock = lock or locks.read()
-    wanted = missing(settings, lock, thorough=thorough)
-    if wanted:
-        _fetch_all(folder(settings, lock), wanted, show=show)
-    return [folder(settings, lock) / jar.file_name for jar in lock.jars]
+    if wanted := jars.missing(settings, lock, thorough=thorough):
+        from graph.server.download import download  # noqa: PLC0415  only who downloads waits for the resolver to load
+
+        download(wanted, jars.folder(settings, lock), show=show)
+    return jars.class_path(settings, lock)
 
 
-def _fetch_all(lib: Path, wanted: list[Jar], *, show: bool) -> None:
-    lib.mkdir(parents=True, exist_ok=True)
-    repositories = GlobalSettings.load().repositories or None
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    # The staging folder is on the same file system, so that the last step is a rename.
-    with (
-        tempfile.TemporaryDirectory(dir=lib.parent, prefix="fetch-") as staging,
-        Progress(*columns, disable=not show, refresh_per_second=4) as progress,
-        ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool,
-    ):
-        task = progress.add_task(f"Neo4j: {len(wanted)} jars", total=sum(jar.size_bytes for jar in wanted))
-        results = [
-            pool.submit(_fetch_one, jar, lib, Path(staging), repositories)
-            for jar in sorted(wanted, key=lambda jar: -jar.size_bytes)
-        ]
-        try:
-            for jar, result in zip(sorted(wanted, key=lambda jar: -jar.size_bytes), results, strict=True):
-                result.result()
-                progress.advance(task, jar.size_bytes)
-        except GraphError:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+def install(settings: Settings, *, show: bool = True, thorough: bool = False) -> list[Path]:
+    """Fetch the jars and, once per version of Neo4j and Java, make the archive that halves the time of a start.
 
+    An archive that cannot be made is no error: Neo4j starts without it.
 
-def _fetch_one(jar: Jar, lib: Path, staging: Path, repositories: dict[str, str] | None) -> None:
-    """Fetch one jar into `staging`, check it, rename it into `lib`."""
-    problem = ""
-    for attempt in range(ATTEMPTS):
-        # A bad copy in the local Maven repository must not be read again: only the first attempt looks there.
-        local = [default_maven_repo()] if attempt == 0 else []
-        place = staging / f"{jar.sha256}-{attempt}"
-        context = MavenContext(
-            repo_cache=place, local_repos=local, remote_repos=repositories, timeout=TIMEOUT_S
-        )
-        artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact(jar.classifier)
-        try:
-            found = artifact.resolve()
-            if _is_good(found, jar, thorough=True):
-                _install(found, lib / jar.file_name, staging)
-                return
-            problem = "its sha256 is not the one in the lock"
-        except (OSError, RuntimeError, AssertionError) as error:
-            problem = str(error) or type(error).__name__
-        time.sleep(BACKOFF_S * attempt)
-    raise LocalServerError(
-        f"{jar.group}:{jar.artifact}:{jar.version} was refused or not found ({problem.splitlines()[0]}); "
-        "check the network and the repositories in your jgo configuration, then run `kith up` again"
-    )
+    Raises:
+        LocalServerError: as for `fetch`.
+    """
+    class_path = fetch(settings, show=show, thorough=thorough)
+    if archive.is_wanted(class_path):
+        from graph.server.training import make  # noqa: PLC0415  only who makes it waits for the driver to load
 
-
-def _install(found: Path, target: Path, staging: Path) -> None:
-    if staging not in found.parents:
-        copy = staging / target.name
-        shutil.copyfile(found, copy)
-        found = copy
-    os.replace(found, target)
-
-
-def _is_good(file: Path, jar: Jar, *, thorough: bool) -> bool:
-    try:
-        if file.stat().st_size != jar.size_bytes:
-            return False
-        if not thorough:
-            return True
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == jar.sha256
-    except FileNotFoundError:
-        return False
+        make(settings, class_path, show=show)
+    return class_path
 
 
 def main() -> int:
@@ -139,11 +53,13 @@ def main() -> int:
     lock = locks.read()
     settings = Settings.load()
     try:
-        fetch(settings, lock, show=sys.stderr.isatty(), thorough=True)
+        class_path = install(settings, show=True, thorough=True)
     except GraphError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Neo4j {lock.version}: {len(lock.jars)} jars, {lock.size_bytes / 1e6:.0f} MB in {folder(settings, lock)}")
+    made = archive.path(class_path)
+    megabytes = (lock.size_bytes + (made.stat().st_size if made.exists() else 0)) / 1e6
+    print(f"Neo4j {lock.version}: {len(lock.jars)} jars, {megabytes:.0f} MB in {jars.folder(settings, lock)}")
     return 0
 
 

@@ -93,9 +93,7 @@ def make(folder: Path) -> str:
         *group, artifact, version, name = file.relative_to(folder).parts
         classifier = name.removeprefix(f"{artifact}-{version}").removesuffix(".jar").removeprefix("-")
         data = file.read_bytes()
-        jars.append(
-            Jar(".".join(group), artifact, version, classifier, len(data), hashlib.sha256(data).hexdigest())
-        )
+        jars.append(Jar(".".join(group), artifact, version, classifier, len(data), hashlib.sha256(data).hexdigest()))
     version = next(jar.version for jar in jars if (jar.group, jar.artifact) == ("org.neo4j", "neo4j"))
     lines = [f"# Made by `python -m graph.server.lock`; see docs/adr/0003.\nformat = {FORMAT}\nneo4j = '{version}'"]
     for jar in sorted(jars, key=lambda jar: jar.file_name):
