@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graph.connection import Graph, Transaction
 from graph.effects import Effects
-from graph.errors import ConflictError
+from graph.errors import ConflictError, UnavailableError
 from graph.event_shapes import Event, Problem, body_hash, canonical
 from graph.settings import Settings
 
@@ -125,50 +125,30 @@ def write(
     Raises:
         UnavailableError: Neo4j does not answer, or writers got in each other's way `ATTEMPTS` times.
     """
-    unique, repeated, rejected = _first_of_each(entries)
-    if not unique:
-        return Written(0, repeated, rejected)
+    if not entries:
+        return Written()
     purposes = list(settings.consent_default if consent is None else consent)
     may_create = settings.unknown_ids == "create"
     for attempt in range(ATTEMPTS):
         try:
-            written = graph.transaction(lambda tx: _write_once(tx, unique, purposes, may_create, imported))
+            return graph.transaction(lambda tx: _write_once(tx, entries, purposes, may_create, imported))
         except ConflictError:
-            if attempt == ATTEMPTS - 1:
-                raise
             time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311  spreads writers, no secret
-        else:
-            written.duplicates += repeated
-            written.rejected += rejected
-            return written
-    raise AssertionError("unreachable")
-
-
-def _first_of_each(entries: Iterable[Entry]) -> tuple[list[Entry], int, list[Rejection]]:
-    first: dict[str, Entry] = {}
-    repeated = 0
-    rejected: list[Rejection] = []
-    for entry in entries:
-        known = first.setdefault(entry.event["eventId"], entry)
-        if known is entry:
-            continue
-        if known.body_hash == entry.body_hash:
-            repeated += 1
-        else:
-            rejected.append(_other_body(entry))
-    return list(first.values()), repeated, rejected
+    raise UnavailableError(f"other writers were faster {ATTEMPTS} times: try again")
 
 
 def _other_body(entry: Entry) -> Rejection:
     return rejection(entry.index, 409, [("/eventId", "is already there with another body")])
 
 
-def _write_once(tx: Transaction, entries: list[Entry], consent: list[str], may_create: bool, imported: bool) -> Written:
+def _write_once(
+    tx: Transaction, entries: Sequence[Entry], consent: list[str], may_create: bool, imported: bool
+) -> Written:
     written = Written()
     effects = Effects(tx)
     known = tx.run(
         "events.read_known",
-        eventIds=sorted(entry.event["eventId"] for entry in entries),
+        eventIds=sorted({entry.event["eventId"] for entry in entries}),
         **Effects.named(entry.event for entry in entries),
     )[0]
     hashes: dict[str, str] = dict(known["events"])
@@ -186,6 +166,7 @@ def _write_once(tx: Transaction, entries: list[Entry], consent: list[str], may_c
             written.rejected.append(rejection(entry.index, problems[0], [problems[1]]))
         else:
             fresh.append(entry)
+            hashes[entry.event["eventId"]] = entry.body_hash
     if fresh:
         ledger = sorted([entry.event["eventId"], entry.body_hash] for entry in fresh)
         tx.run("events.write_ledger", rows=ledger, imported=imported or None)
