@@ -13,8 +13,8 @@ from engine.types import REASONS
 from graph import queries
 from graph.queries import RecommendationInputs
 
-MARGIN = 30
-"""Published items beyond three times the limit that are checked for availability at first."""
+MARGIN = 10
+"""Published items beyond twice the limit that are checked for availability at first."""
 NEAREST = 200
 RECOMMENDATION = "recommendation"
 """Kind of the signed token."""
@@ -42,7 +42,7 @@ def recommend(
         UnavailableError: Neo4j does not answer.
     """
     now = time.time()
-    inputs = _inputs(services, user_id, now, 3 * limit + MARGIN)
+    inputs = _inputs(services, user_id, now, 2 * limit + MARGIN)
     if inputs.current:
         strategy, chosen = "published", _published(services, user_id, inputs, now, limit)
     elif inputs.consented:
@@ -67,7 +67,7 @@ def _inputs(services: Services, user_id: str, now: float, checked: int) -> Recom
 def _published(
     services: Services, user_id: str, inputs: RecommendationInputs, now: float, limit: int
 ) -> list[live.Scored]:
-    checked = 3 * limit + MARGIN
+    checked = 2 * limit + MARGIN
     chosen = _blend(inputs, (inputs.items, inputs.scores, inputs.reasons), now, limit)
     if len(inputs.items) > checked:
         unchecked = set(inputs.items[checked:])

@@ -16,8 +16,10 @@ MOST_SEEN: Final = 20_000
 """Interactions of one user that a read looks at, newest first."""
 MOST_RECENT: Final = 20
 """Last interactions whose neighbours count."""
-SIMILAR_DAYS: Final = 14
-"""Neighbours of older interactions would gain less than 2^-14 and are not read."""
+SIMILAR_DAYS: Final = 7
+"""Neighbours of older interactions would gain less than 2^-7 of their score and are not read."""
+MOST_SIMILAR: Final = 10
+"""Neighbours of one interaction that are read, of the 20 published."""
 MOST_FRIENDS: Final = 500
 MOST_SHARES: Final = 200
 SHARES_S: Final = 86_400
@@ -79,6 +81,7 @@ def recommendation_inputs(
         "user_id": user_id,
         "most_seen": MOST_SEEN,
         "most_recent": MOST_RECENT,
+        "most_similar": MOST_SIMILAR,
         "similar_since_s": now_s - SIMILAR_DAYS * 86_400,
         "most_friends": MOST_FRIENDS,
         "most_shares": MOST_SHARES,
@@ -110,7 +113,7 @@ def warm_up(graph: Graph) -> None:
     Raises:
         UnavailableError: Neo4j does not answer.
     """
-    given = dict.fromkeys(("most_seen", "most_recent", "most_friends", "most_shares", "checked"), 1)
+    given = dict.fromkeys(("most_seen", "most_recent", "most_similar", "most_friends", "most_shares", "checked"), 1)
     graph.read(
         "queries.recommendation_inputs",
         timeout_s=COMPILE_S,

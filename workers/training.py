@@ -73,15 +73,19 @@ def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Pa
     watch.report(EXPORTED, "train", "starting")
     out.parent.mkdir(parents=True, exist_ok=True)
 
+    furthest = 0.0
+
     def on_line(step: dict[str, Any]) -> None:
+        nonlocal furthest
         total = float(step.get("total") or 0)
         share = float(step.get("done") or 0) / total if total > 0 else 0.0
-        fraction = float(step["fraction"]) if "fraction" in step else share
-        message = str(step.get("message") or step.get("stage") or "")
-        watch.report(EXPORTED + (TRAINED - EXPORTED) * min(max(fraction, 0.0), 1.0), "train", message)
+        # Each stage counts from its own beginning; a job goes forward only.
+        furthest = max(furthest, min(max(share, 0.0), 1.0))
+        message = f"{step.get('stage', '')}: {step.get('message', '')}".strip(": ")
+        watch.report(EXPORTED + (TRAINED - EXPORTED) * furthest, "train", message)
 
     child.run(
-        command(claim.options, source, out),
+        command(claim.options, source, out, settings.logs / "tensorboard" / claim.job_id),
         log_file=settings.logs / f"train-{claim.job_id}.log",
         limit_s=settings.train_timeout_s,
         on_line=on_line,
@@ -89,10 +93,10 @@ def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Pa
     )
 
 
-def command(options: dict[str, Any], source: Path, out: Path) -> list[str]:
+def command(options: dict[str, Any], source: Path, out: Path, logs: Path) -> list[str]:
     """Return the command line of the training child."""
     line = [sys.executable, "-m", "engine.training", "--from", str(source), "--out", str(out), "--progress-json"]
-    line += ["--seed", str(options.get("seed") or 0)]
+    line += ["--seed", str(options.get("seed") or 0), "--logs", str(logs)]
     return [*line, "--epochs", str(options["epochs"])] if options.get("epochs") else line
 
 

@@ -9,6 +9,7 @@ milliseconds.
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Scored:
 
     item_id: str
     published: float = 0.0
+    """In [0, 1], scaled over the list."""
     recent_similar: float = 0.0
     friend_shared: float = 0.0
     codes: Sequence[int] = field(default_factory=tuple)
@@ -122,18 +124,27 @@ def blend(
         excluded: items that may not be shown (seen, unavailable).
         limit: at most so many.
     """
-    found = {
-        item: Scored(item, published=score, codes=unpacked(code))
-        for item, score, code in zip(items, scaled(scores), codes, strict=True)
-        if item not in excluded
-    }
-    for item, gain in gains_of_acts(acts).items():
-        if item not in excluded and (item in found or gain > 0):
-            found.setdefault(item, Scored(item)).recent_similar = gain
-    for item, gain in gains_of_shares(shares).items():
-        if item not in excluded:
-            found.setdefault(item, Scored(item)).friend_shared = gain
-    return sorted(found.values(), key=lambda each: (-each.score, each.item_id))[:limit]
+    published = dict(zip(items, scaled(scores), strict=True))
+    gained, shared = gains_of_acts(acts), gains_of_shares(shares)
+    live = dict(published)
+    for gains in (gained, shared):
+        for item, gain in gains.items():
+            if gain > 0 or item in published:
+                live[item] = live.get(item, 0.0) + gain
+    for item in excluded:
+        live.pop(item, None)
+    best = heapq.nsmallest(limit, live.items(), key=lambda pair: (-pair[1], pair[0]))
+    place = {item: codes[n] for n, item in enumerate(items)} if best else {}
+    return [
+        Scored(
+            item,
+            published.get(item, 0.0),
+            gained.get(item, 0.0),
+            shared.get(item, 0.0),
+            unpacked(place[item]) if item in place else (),
+        )
+        for item, _ in best
+    ]
 
 
 def gains_of_acts(acts: Iterable[Act]) -> dict[str, float]:

@@ -32,17 +32,17 @@ WITH p, inA, consented, current, items, scores, reasons, shares,
      [a IN acts[..$most_recent] WHERE a[2] IS NOT NULL |
        [a[0], a[1], a[2], a[3],
         CASE WHEN a[2] < $similar_since_s OR CASE WHEN inA THEN (a[4]).build_a ELSE (a[4]).build_b END <> p.build
-             THEN [] WHEN inA THEN (a[4]).similarItems_a ELSE (a[4]).similarItems_b END,
+             THEN [] WHEN inA THEN (a[4]).similarItems_a[..$most_similar] ELSE (a[4]).similarItems_b[..$most_similar] END,
         CASE WHEN a[2] < $similar_since_s OR CASE WHEN inA THEN (a[4]).build_a ELSE (a[4]).build_b END <> p.build
-             THEN [] WHEN inA THEN (a[4]).similarScores_a ELSE (a[4]).similarScores_b END
+             THEN [] WHEN inA THEN (a[4]).similarScores_a[..$most_similar] ELSE (a[4]).similarScores_b[..$most_similar] END
        ]] AS recent
 RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq, consented, current,
        items, scores, reasons, seen, recent, shares,
        COLLECT {
-         UNWIND reduce(all = items[..$checked], r IN recent | all + coalesce(r[4], [])) + [s IN shares | s[0]] AS itemId
-         MATCH (i:Item {itemId: itemId})
-         WHERE i.available = false OR i.stock = 0
-         RETURN DISTINCT itemId
+         MATCH (i:Item)
+         WHERE i.itemId IN reduce(all = items[..$checked], r IN recent | all + coalesce(r[4], [])) + [s IN shares | s[0]]
+           AND (i.available = false OR i.stock = 0)
+         RETURN i.itemId
        } AS unavailable
 
 // user_inputs: what a user newer than the version is embedded from
