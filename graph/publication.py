@@ -1,18 +1,14 @@
 """Results into the graph as one version: the idle slot is written unseen, then one transaction flips what readers see.
 
-docs/adr/0007 argues the design and says how to read. Who may write is decided in the graph: every batch runs under a
-lock and only while its build number is the writer's, so a publisher that wakes up late changes nothing.
+docs/adr/0007-publication-in-two-slots.md argues the design and says how to read.
 """
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
-import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -21,21 +17,22 @@ from engine.types import Artifact
 from graph import jobs
 from graph.canonical import finish_canonical
 from graph.connection import Graph, Transaction
-from graph.errors import ConflictError, GraphError, NotFoundError, UnavailableError
-from graph.publication_rows import check, item_rows, user_rows
+from graph.errors import ConflictError, NotFoundError, UnavailableError
+from graph.publication_rows import check
 from graph.settings import Settings
+from graph.slots import (
+    Progress,
+    Writer,
+    abandoned_on_error,
+    as_writer,
+    begin,
+    clear_slot,
+    locked_state,
+    sit_out,
+    write_slot,
+)
 
-BATCH_ROWS = 1000
-"""Rows per transaction: the vector index takes small commits faster (its cost grows with the segment being built), and
-events for the same users wait less."""
-LEASE_S = 20.0
-"""A publisher that writes nothing for this long may be replaced by another."""
-READ_MARGIN_S = 3.0
-"""Neo4j ends a transaction up to two seconds after its timeout; so much longer the idle slot is left alone."""
 MODELS_LIMIT = 100
-
-Progress = Callable[[float, str], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +47,6 @@ class PublishReport:
     wait_s: float
     write_s: float
     canonical_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    build: int
-    slot: str
-    expected_seq: int
-    quiet_s: float
 
 
 def publish(
@@ -91,12 +80,12 @@ def publish(
     check(artifact)
     tell = progress or (lambda fraction, doing: None)
     started = time.monotonic()
-    writer = _begin(graph, settings, job_fence, wait_s)
-    with _abandoned_on_error(graph, writer):
-        _sit_out(graph, writer)
+    writer = begin(graph, settings, job_fence, wait_s)
+    with abandoned_on_error(graph, writer):
+        sit_out(graph, writer)
         wrote_from = time.monotonic()
-        users, items = _write_slot(graph, writer, artifact, tell)
-        _clear_slot(graph, writer)
+        users, items = write_slot(graph, writer, artifact, tell)
+        clear_slot(graph, writer)
         seq = _flip(graph, writer, artifact, job_fence)
     tell(0.8, f"{artifact.model_version} is live")
     flipped = time.monotonic()
@@ -164,6 +153,18 @@ def list_models(graph: Graph) -> list[dict[str, Any]]:
     return [{**row, "metrics": orjson.loads(row["metrics"] or "{}")} for row in rows]
 
 
+def show_model(graph: Graph, model_version: str) -> dict[str, Any]:
+    """Return one published model, keys as in `list_models`.
+
+    Raises:
+        NotFoundError: no such model was ever published.
+    """
+    found = [model for model in list_models(graph) if model["modelVersion"] == model_version]
+    if not found:
+        raise NotFoundError(f"there is no published model {model_version}")
+    return found[0]
+
+
 def sweep_artifacts(graph: Graph, settings: Settings) -> list[str]:
     """Delete the oldest model folders beyond `KITH_KEPT_ARTIFACTS` and return their names.
 
@@ -180,100 +181,7 @@ def sweep_artifacts(graph: Graph, settings: Settings) -> list[str]:
     return sorted(folder.name for folder in surplus)
 
 
-def _begin(graph: Graph, settings: Settings, job: jobs.Claim | None, wait_s: float) -> _Writer:
-    """Become the writer of the idle slot; the same job under a newer fence replaces its own dead publisher at once."""
-    owner = job.job_id if job else uuid.uuid4().hex
-    grace_ms = int((settings.read_timeout_s + READ_MARGIN_S) * 1000)
-
-    def work(tx: Transaction) -> _Writer | None:
-        state = _locked_state(tx, grace_ms)
-        if job is not None:
-            jobs.check_fence(tx, job)
-        if state["writing"] and state["writerOwner"] != owner:
-            return None
-        slot = "b" if state["slot"] == "a" else "a"
-        build = tx.run("publication.begin", owner=owner, slot=slot, lease_ms=int(LEASE_S * 1000))[0]["build"]
-        return _Writer(build, slot, state["publicationSeq"], max(state["quietMs"], 0) / 1000)
-
-    deadline = time.monotonic() + wait_s
-    while (writer := graph.transaction(work)) is None:
-        if time.monotonic() > deadline:
-            raise ConflictError("another publication is under way")
-        time.sleep(0.5)
-    return writer
-
-
-@contextlib.contextmanager
-def _abandoned_on_error(graph: Graph, writer: _Writer) -> Iterator[None]:
-    """Give the slot back when the publication fails, so that the next one need not wait for the lease to end."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(GraphError):
-            graph.write_many([("publication.lock", {}), ("publication.abandon", {"build": writer.build})])
-        raise
-
-
-def _sit_out(graph: Graph, writer: _Writer) -> None:
-    """Wait until no reader can still be in the slot that was live before the last flip."""
-    until = time.monotonic() + writer.quiet_s
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, LEASE_S / 4))
-        _as_writer(graph, writer, lambda tx: None)
-
-
-def _as_writer(graph: Graph, writer: _Writer, work: Callable[[Transaction], T]) -> T:
-    """Run `work` in a transaction under the writer's lock, only if `writer` still is the writer.
-
-    Raises:
-        ConflictError: another publisher has taken over.
-    """
-
-    def guarded(tx: Transaction) -> T:
-        tx.run("publication.lock")
-        if not tx.run("publication.renew", build=writer.build, lease_ms=int(LEASE_S * 1000)):
-            raise ConflictError("another publication has taken over this one's slot")
-        return work(tx)
-
-    return graph.transaction(guarded)
-
-
-def _write_slot(graph: Graph, writer: _Writer, artifact: Artifact, tell: Progress) -> tuple[int, int]:
-    """Write every row of the slot in batches; return how many users and items were written."""
-    total = len(artifact.user_ids) + len(artifact.item_ids)
-    written = {"users": 0, "items": 0}
-    done = 0
-    for kind, count, rows_of in (
-        ("items", len(artifact.item_ids), item_rows),
-        ("users", len(artifact.user_ids), user_rows),
-    ):
-        for start in range(0, count, BATCH_ROWS):
-            rows = rows_of(artifact, start, min(start + BATCH_ROWS, count))
-            written[kind] += _write_batch(graph, writer, kind, rows)
-            done += len(rows)
-            tell(0.8 * done / total, f"writing {kind}")
-    return written["users"], written["items"]
-
-
-def _write_batch(graph: Graph, writer: _Writer, kind: str, rows: list[dict[str, Any]]) -> int:
-    name = f"publication.write_{kind}"
-    given = {"rows": rows, "slot": writer.slot, "build": writer.build}
-    return _as_writer(graph, writer, lambda tx: tx.run(name, **given))[0]["written"]
-
-
-def _clear_slot(graph: Graph, writer: _Writer) -> None:
-    """Empty rows of older builds, and those of users whose consent went while the slot was written.
-
-    After the last batch: a withdrawal that commits later finds every row committed and removes it itself.
-    """
-    given = {"slot": writer.slot, "build": writer.build, "limit": BATCH_ROWS}
-    for step in ("clear_users", "clear_influence", "clear_items"):
-        name = f"publication.{step}"
-        while _as_writer(graph, writer, lambda tx, name=name: tx.run(name, **given))[0]["cleared"]:
-            pass
-
-
-def _flip(graph: Graph, writer: _Writer, artifact: Artifact, job: jobs.Claim | None) -> int:
+def _flip(graph: Graph, writer: Writer, artifact: Artifact, job: jobs.Claim | None) -> int:
     """Make the slot the live one and return the new sequence number."""
     if offline := graph.read("publication.indexes_offline", slot=writer.slot):
         raise UnavailableError(f"vector index {offline[0]['name']} is {offline[0]['state']}")
@@ -304,7 +212,7 @@ def _flip(graph: Graph, writer: _Writer, artifact: Artifact, job: jobs.Claim | N
             jobs.check_fence(tx, job)
         return flipped[0]["publicationSeq"]
 
-    return _as_writer(graph, writer, work)
+    return as_writer(graph, writer, work)
 
 
 def _previous(graph: Graph) -> str:
@@ -317,7 +225,7 @@ def _previous(graph: Graph) -> str:
 
 def _flip_back(tx: Transaction, model_version: str) -> bool:
     """Make the other slot live again if it holds that version; False if it does not."""
-    state = _locked_state(tx, 0)
+    state = locked_state(tx, 0)
     if state["writing"]:
         raise ConflictError("a publication is under way")
     if state["modelVersion"] == model_version:
@@ -329,8 +237,3 @@ def _flip_back(tx: Transaction, model_version: str) -> bool:
     rows = tx.run("publication.flip_back", slot=slot, build=build, expected_seq=state["publicationSeq"])
     tx.run("publication.record_again", model_version=model_version, publication_seq=rows[0]["publicationSeq"])
     return True
-
-
-def _locked_state(tx: Transaction, grace_ms: int) -> dict[str, Any]:
-    tx.run("publication.lock")
-    return tx.run("publication.state", grace_ms=grace_ms)[0]
