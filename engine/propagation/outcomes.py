@@ -50,15 +50,18 @@ def count_outcomes(snapshot: GraphSnapshot, act: Act) -> Outcomes:
     the chance that "u shares" ends in "v acts". The one who made u reshare is no trial of that reshare, since they
     have acted already. Counts of this kind are the Bernoulli model of Goyal, Bonchi, Lakshmanan, Learning influence
     probabilities in social networks, WSDM 2010, section 4.1.
+
+    A pair that is known only because v acted (no friendship, no follow, never sent anything in vain) would look like
+    success by selection; the act that made it known is left out, with its trial.
     """
     users = len(snapshot.users)
     sharer = snapshot.shares.source.astype(np.int64)
     acted_from, acted_by = _acts(snapshot, act)
     sent = np.concatenate([sharer[snapshot.sends.source], sharer[acted_from]])
-    received = np.concatenate([snapshot.sends.target, acted_by]).astype(np.int64)
+    reached = np.concatenate([snapshot.sends.target, acted_by]).astype(np.int64)
     source, target = _both_ways(snapshot.friends.source, snapshot.friends.target)
     followee, follower = snapshot.follows.target.astype(np.int64), snapshot.follows.source.astype(np.int64)
-    key = np.concatenate([source * users + target, followee * users + follower, sent * users + received])
+    key = np.concatenate([source * users + target, followee * users + follower, sent * users + reached])
     kind = np.repeat([FRIEND, FOLLOWER, CONTACT], [len(source), len(followee), len(sent)])
     strength = np.ones(len(key))
     strength[: len(source)] = np.tile(snapshot.friends.columns["strength"].astype(np.float64), 2)
@@ -69,14 +72,16 @@ def count_outcomes(snapshot: GraphSnapshot, act: Act) -> Outcomes:
     acted = _count_pairs(pair, *_once_a_share(acted_from, sharer, acted_by, users))
     trials = np.bincount(sharer, minlength=users)[u].astype(np.float64)
     trials -= _count_pairs(pair, *_made_to_share(snapshot, sharer, users))
+    received = _count_pairs(pair, *_once_a_share(snapshot.sends.source, sharer, snapshot.sends.target, users))
+    discovery = (kind[kept][first] == CONTACT) & (received <= acted)
     return Outcomes(
         users,
         u.astype(np.int32),
         v.astype(np.int32),
         kind[kept][first].astype(np.int8),
         strength[kept][first],
-        np.maximum(trials, acted),
-        acted,
+        np.maximum(trials, acted) - discovery,
+        acted - discovery,
     )
 
 
@@ -90,10 +95,10 @@ def _acts(snapshot: GraphSnapshot, act: Act) -> tuple[NDArray[np.int64], NDArray
 
 
 def _once_a_share(
-    share: NDArray[np.int64], sharer: NDArray[np.int64], actor: NDArray[np.int64], users: int
+    share: NDArray[np.integer], sharer: NDArray[np.int64], actor: NDArray[np.integer], users: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return (pair key, count), an actor counting once per share."""
-    once = np.unique(share * users + actor)
+    once = np.unique(share.astype(np.int64) * users + actor)
     return np.unique(sharer[once // max(users, 1)] * users + once % max(users, 1), return_counts=True)
 
 

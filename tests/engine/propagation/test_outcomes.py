@@ -62,5 +62,11 @@ def test_opens_count_once_a_share_and_follows_run_from_followee_to_follower():
     assert table(count_outcomes(graph, "open")) == {(0, 4): (FOLLOWER, 2, 2)}
 
 
+def test_the_act_that_made_a_pair_known_is_left_out():
+    # 0 shares three times; 1 opened two and was sent nothing else; 2 opened one and was sent another in vain.
+    graph = snapshot(shares=[(0, -1)] * 3, sends=[(0, 1), (1, 2), (2, 2)], opens=[(0, 1), (1, 1), (2, 2)])
+    assert table(count_outcomes(graph, "open")) == {(0, 1): (CONTACT, 2, 1), (0, 2): (CONTACT, 3, 1)}
+
+
 def test_an_empty_graph_has_no_outcomes():
     assert len(count_outcomes(snapshot(users=0), "open").source) == 0
