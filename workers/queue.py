@@ -53,6 +53,15 @@ def enqueue_publication(settings: Settings, job_id: str) -> None:
     _send(settings, PUBLISH, DEFAULT_QUEUE, job_id)
 
 
+def enqueue_sweep(settings: Settings) -> None:
+    """Ask for a sweep now, for example after the broker came back.
+
+    Raises:
+        QueueUnavailableError: the broker did not take the message.
+    """
+    _send(settings, SWEEP, DEFAULT_QUEUE)
+
+
 def enqueue(settings: Settings, kind: str, job_id: str) -> None:
     """Tell the workers about a job of the kind that its record names (`train`, else publication).
 
@@ -88,11 +97,11 @@ def transport_options(timeout_s: float) -> dict[str, object]:
     }
 
 
-def _send(settings: Settings, task: str, queue: str, job_id: str) -> None:
+def _send(settings: Settings, task: str, queue: str, *arguments: str) -> None:
     began = time.monotonic()
     for attempt in (1, 2):
         try:
-            _sender(settings.broker).send_task(task, args=[job_id], queue=queue, retry=False, ignore_result=True)
+            _sender(settings.broker).send_task(task, args=list(arguments), queue=queue, retry=False, ignore_result=True)
             return
         except (KombuError, RedisError, OSError) as error:
             if attempt == 1 and time.monotonic() - began < SECOND_TRY_WITHIN_S:

@@ -1,0 +1,140 @@
+"""Jobs on real parts: Neo4j, Valkey, a Celery worker and the training child, on a small world."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.world import WorldSettings, generate, write
+from graph import jobs
+from graph.connection import Graph
+from graph.files import import_folder
+from graph.publication import published
+from graph.settings import Settings
+from tests.workers.processes import process, until, worker_command
+from workers import queue
+
+ENDED = ("done", "failed", "cancelled")
+JOB_S = 240.0
+
+
+@pytest.fixture(scope="module")
+def stack(
+    settings: Settings, graph: Graph, broker_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """A small world in the graph and one worker of both queues."""
+    given = dataclasses.replace(settings, broker_url=broker_url, train_timeout_s=JOB_S)
+    folder = tmp_path_factory.mktemp("world")
+    write(generate(WorldSettings(users=150, items=60, events=3_000, seed=3)), folder)
+    import_folder(graph, given, folder)
+    # The export takes what was written more than five seconds ago.
+    time.sleep(6)
+    with process(worker_command("train,default", children=2), given, given.logs / "worker-test.log"):
+        yield given
+
+
+def ended(graph: Graph, job_id: str, limit_s: float = JOB_S) -> dict[str, Any]:
+    until(lambda: jobs.get(graph, job_id)["state"] in ENDED, limit_s)
+    return jobs.get(graph, job_id)
+
+
+def versions(cypher: Any) -> int:
+    return cypher("MATCH (p:Published {key: 'live'}) RETURN p.publicationSeq AS seq")[0]["seq"]
+
+
+def test_a_job_delivered_twice_trains_and_publishes_once(stack: Settings, graph: Graph, cypher: Any) -> None:
+    job = jobs.create(graph, "train", {"seed": 1, "epochs": 2})
+    queue.enqueue_training(stack, job["jobId"])
+    queue.enqueue_training(stack, job["jobId"])
+    done = ended(graph, job["jobId"])
+    assert done["state"] == "done", done["error"]
+    assert done["attempts"] == 1
+    live = published(graph)
+    assert live is not None
+    assert live["modelVersion"] == done["result"]["modelVersion"]
+    assert versions(cypher) == 1
+    assert (stack.artifacts / live["modelVersion"]).is_dir()
+    assert not list(stack.snapshots.iterdir())
+    assert not [each for each in stack.artifacts.iterdir() if each.name.startswith(".")]
+
+
+def test_a_job_is_cancelled_in_the_middle_within_seconds(stack: Settings, graph: Graph) -> None:
+    before = published(graph)
+    job = jobs.create(graph, "train", {"seed": 2})
+    queue.enqueue_training(stack, job["jobId"])
+    until(lambda: jobs.get(graph, job["jobId"])["stage"] == "train", JOB_S)
+    jobs.request_cancel(graph, job["jobId"])
+    began = time.monotonic()
+    assert ended(graph, job["jobId"])["state"] == "cancelled"
+    assert time.monotonic() - began < 20
+    assert published(graph) == before
+
+
+def test_a_training_that_fails_leaves_the_version_and_one_clear_line(stack: Settings, graph: Graph) -> None:
+    before = published(graph)
+    job = jobs.create(graph, "train", {"subgraph": {"category": "there is no such category"}})
+    queue.enqueue_training(stack, job["jobId"])
+    failed = ended(graph, job["jobId"])
+    assert failed["state"] == "failed"
+    assert failed["error"]
+    assert "\n" not in failed["error"]
+    assert published(graph) == before
+
+
+def test_a_version_is_published_again_under_the_next_number(stack: Settings, graph: Graph, cypher: Any) -> None:
+    first = published(graph)
+    assert first is not None
+    job = jobs.create(graph, "train", {"seed": 5, "epochs": 1})
+    queue.enqueue_training(stack, job["jobId"])
+    assert ended(graph, job["jobId"])["state"] == "done"
+    back = jobs.create(graph, "publish", {"modelVersion": first["modelVersion"]})
+    queue.enqueue_publication(stack, back["jobId"])
+    done = ended(graph, back["jobId"])
+    assert done["state"] == "done", done["error"]
+    live = published(graph)
+    assert live is not None
+    assert live["modelVersion"] == first["modelVersion"]
+    assert versions(cypher) == 3
+
+
+def test_publishing_what_is_not_there_fails_with_its_name(stack: Settings, graph: Graph) -> None:
+    job = jobs.create(graph, "publish", {"modelVersion": "no-such-version"})
+    queue.enqueue_publication(stack, job["jobId"])
+    failed = ended(graph, job["jobId"])
+    assert failed["state"] == "failed"
+    assert "no-such-version" in failed["error"]
+
+
+def test_the_sweeper_sends_what_the_queue_never_got(stack: Settings, graph: Graph, cypher: Any) -> None:
+    live = published(graph)
+    assert live is not None
+    job = jobs.create(graph, "publish", {"modelVersion": live["modelVersion"]})
+    cypher(
+        "MATCH (j:KithJob {jobId: $id}) SET j.enqueuedAt = datetime.realtime() - duration({minutes: 5})",
+        id=job["jobId"],
+    )
+    queue.enqueue_sweep(stack)
+    assert ended(graph, job["jobId"], 60)["state"] == "done"
+
+
+def test_a_job_whose_workers_always_die_is_failed_after_three(stack: Settings, graph: Graph, cypher: Any) -> None:
+    job = jobs.create(graph, "publish", {"modelVersion": "x"})
+    cypher(
+        "MATCH (j:KithJob {jobId: $id}) SET j.state = 'running', j.attempts = 3, j.fence = 3, "
+        "j.leaseUntil = datetime.realtime() - duration({seconds: 1})",
+        id=job["jobId"],
+    )
+    queue.enqueue_publication(stack, job["jobId"])
+    failed = ended(graph, job["jobId"], 60)
+    assert failed["state"] == "failed"
+    assert "given up" in failed["error"]
+
+
+def test_the_worker_parent_log_shows_no_traceback(stack: Settings) -> None:
+    text = Path(stack.logs / "worker-test.log").read_text()
+    assert "Traceback" not in text
