@@ -70,8 +70,13 @@ def abandoned_on_error(graph: Graph, writer: Writer) -> Iterator[None]:
         yield
     except BaseException:
         with contextlib.suppress(GraphError):
-            graph.write_many([("publication.lock", {}), ("publication.abandon", {"build": writer.build})])
+            abandon(graph, writer)
         raise
+
+
+def abandon(graph: Graph, writer: Writer) -> None:
+    """Give the slot back unfinished; nothing happens if another publisher has taken over."""
+    graph.write_many([("publication.lock", {}), ("publication.abandon", {"build": writer.build})])
 
 
 def sit_out(graph: Graph, writer: Writer) -> None:

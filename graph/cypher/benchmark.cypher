@@ -1,0 +1,38 @@
+// users: users of a prepared graph
+UNWIND range($low, $high - 1) AS k
+CREATE (:User {userId: 'user' + k, ix: k, consent: ['personalisation', 'sharing', 'analytics'],
+  ingestedAt: datetime() - duration({hours: 1})})
+
+// items: items of a prepared graph
+UNWIND range($low, $high - 1) AS k
+CREATE (:Item {itemId: 'item' + k, ix: k, category: 'category' + (k % 20), ingestedAt: datetime() - duration({hours: 1})})
+
+// purchases: as many purchases for each user of a range, spread evenly over the items
+MATCH (u:User)
+WHERE u.ix >= $low AND u.ix < $high
+UNWIND range(0, $each - 1) AS k
+MATCH (i:Item {ix: (u.ix * 7919 + k * 104729 + u.ix / 17) % $items})
+CREATE (u)-[:PURCHASED {eventId: u.ix + ':' + k, occurredAt: datetime({epochSeconds: 1700000000 + u.ix * 60 + k}),
+  ingestedAt: datetime() - duration({hours: 1}), valueMinor: 1000, currency: 'EUR'}]->(i)
+
+// purchase_count: how many purchases there are
+MATCH (:User)-[r:PURCHASED]->(:Item)
+RETURN count(r) AS relationships
+
+// rows: the usual way to read: one row per relationship
+MATCH (u:User)-[r:PURCHASED]->(i:Item)
+RETURN u.userId AS userId, i.itemId AS itemId, r.occurredAt AS occurredAt
+
+// rows_of_numbers: the same with the time as a number, which the driver decodes faster
+MATCH (u:User)-[r:PURCHASED]->(i:Item)
+RETURN u.userId AS userId, i.itemId AS itemId, r.occurredAt.epochSeconds AS occurredAt
+
+// scan: the server reads the same pattern and sends nothing
+MATCH (u:User)-[r:PURCHASED]->(i:Item)
+RETURN count(u.userId) AS users, count(i.itemId) AS items, count(r.occurredAt) AS times
+
+// write_lists: the usual way to write embeddings: lists as parameters
+UNWIND $rows AS row
+MATCH (u:User {userId: row.id})
+SET u.embedding_a = row.embedding
+RETURN count(u) AS written
