@@ -14,6 +14,8 @@ from graph.event_shapes import INTERACTIONS, Event, Problem
 Row = list[Any]
 Owners = dict[str, tuple[str, str]]
 """Share id -> (user id, item id)."""
+Places = dict[str, tuple[str, int]]
+"""Share id -> (root share id, depth)."""
 
 MAX_SETTLE_ROUNDS: Final = 1_000
 KEPT: Final = (
@@ -45,12 +47,13 @@ def properties(event: Event, names: Sequence[str]) -> dict[str, Any]:
 class Effects:
     """Writes the effects of new events; the caller has written their ledger entries in the same transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, known_shares: Places) -> None:
         self._tx = tx
+        self._known_shares = known_shares
 
     @staticmethod
     def named(events: Iterable[Event]) -> dict[str, list[str]]:
-        """Return the users, items and new shares that the events name, each sorted."""
+        """Return the users, items and shares that the events name, each sorted."""
         users: set[str] = set()
         items: set[str] = set()
         shares: set[str] = set()
@@ -58,8 +61,8 @@ class Effects:
             users.update(_users(event))
             if "itemId" in event:
                 items.add(event["itemId"])
-            if event["type"] == "share":
-                shares.add(event["shareId"])
+            if event["type"] in ("share", "open"):
+                shares.update(event[name] for name in ("shareId", "parentShareId") if name in event)
         return {"userIds": sorted(users), "itemIds": sorted(items), "shareIds": sorted(shares)}
 
     @staticmethod
@@ -139,11 +142,9 @@ class Effects:
         """Write new shares, add recipients to old ones; return the keys that others may have waited for."""
         if not shares:
             return []
-        known = self._tx.run("events.read_shares", ids=sorted({e["shareId"] for e in shares}))
-        old = {row["shareId"] for row in known}
         new: dict[str, Event] = {}
         for event in sorted(shares, key=lambda e: e["eventId"]):
-            if event["shareId"] not in old:
+            if event["shareId"] not in self._known_shares:
                 new.setdefault(event["shareId"], event)
         places, pending = self._places(new)
         rows = [
@@ -155,19 +156,25 @@ class Effects:
         links = [[e["shareId"], e["parentShareId"]] for e in children if e["shareId"] not in pending]
         self._run_sorted("events.write_reshares", links)
         self._keep([(f"reshare:{share}", f"share:{new[share]['parentShareId']}", new[share]) for share in pending])
-        recipients = [[user, e["shareId"]] for e in shares for user in e.get("recipientIds", ())]
-        self._run_sorted("events.write_recipients", recipients)
+        recipients = {(user, e["shareId"]) for e in shares for user in e.get("recipientIds", ())}
+        self._run_sorted("events.write_recipients", [[user, share] for user, share in recipients if share in new])
+        self._run_sorted("events.add_recipients", [[user, share] for user, share in recipients if share not in new])
         return [f"share:{share_id}" for share_id in new]
 
-    def _places(self, new: dict[str, Event]) -> tuple[dict[str, tuple[str, int]], set[str]]:
+    def _hold(self, share_ids: set[str]) -> set[str]:
+        """Return those of the shares that are not there; nobody else can create them before this transaction ends."""
+        if unknown := share_ids - self._known_shares.keys():
+            for row in self._tx.run("events.hold_shares", ids=sorted(unknown)):
+                if not row["missing"]:  # another writer was faster since the first look
+                    self._known_shares[row["shareId"]] = (row["rootShareId"], row["depth"])
+        return unknown - self._known_shares.keys()
+
+    def _places(self, new: dict[str, Event]) -> tuple[Places, set[str]]:
         """Return root and depth of each new share, and the shares whose parent is not there yet."""
-        outside = {e["parentShareId"] for e in new.values() if "parentShareId" in e} - new.keys()
-        rows = self._tx.run("events.hold_shares", ids=sorted(outside)) if outside else []
-        places: dict[str, tuple[str, int]] = {
-            row["shareId"]: (row["rootShareId"], row["depth"]) for row in rows if not row["missing"]
-        }
-        pending: set[str] = set()
+        self._hold({e["parentShareId"] for e in new.values() if "parentShareId" in e} - new.keys())
+        places = dict(self._known_shares)
         places |= {e["shareId"]: (e["rootShareId"], 1) for e in new.values() if "rootShareId" in e}  # cascade data
+        pending: set[str] = set()
         for start in new:
             path: list[str] = []
             at: str | None = start
@@ -191,9 +198,7 @@ class Effects:
                 return
 
     def _write_opens(self, opens: list[Event], arrived: set[str]) -> None:
-        others = sorted({e["shareId"] for e in opens} - arrived)
-        rows = self._tx.run("events.hold_shares", ids=others) if others else []
-        missing = {row["shareId"] for row in rows if row["missing"]}
+        missing = self._hold({e["shareId"] for e in opens} - arrived)
         self._keep([(e["eventId"], f"share:{e['shareId']}", e) for e in opens if e["shareId"] in missing])
         self._run_sorted(
             "events.write_opens",

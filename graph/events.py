@@ -145,14 +145,14 @@ def _write_once(
     tx: Transaction, entries: Sequence[Entry], consent: list[str], may_create: bool, imported: bool
 ) -> Written:
     written = Written()
-    effects = Effects(tx)
     known = tx.run(
         "events.read_known",
         eventIds=sorted({entry.event["eventId"] for entry in entries}),
         **Effects.named(entry.event for entry in entries),
     )[0]
     hashes: dict[str, str] = dict(known["events"])
-    shares = {share_id: (user_id, item_id) for share_id, user_id, item_id in known["shares"]}
+    shares = {share_id: (user_id, item_id) for share_id, user_id, item_id, _, _ in known["shares"]}
+    effects = Effects(tx, {share_id: (root, depth) for share_id, _, _, root, depth in known["shares"]})
     missing = {"user": set(known["missingUsers"]), "item": set(known["missingItems"])}
     fresh: list[Entry] = []
     for entry in entries:

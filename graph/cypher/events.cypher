@@ -21,7 +21,7 @@ CALL () {
   MATCH (s:Share {shareId: id})
   OPTIONAL MATCH (s)-[:OF_ITEM]->(i:Item)
   OPTIONAL MATCH (s)<-[:SHARED]-(u:User)
-  RETURN collect([id, u.userId, i.itemId]) AS shares
+  RETURN collect([id, u.userId, i.itemId, s.rootShareId, s.depth]) AS shares
 }
 RETURN events, missingUsers, missingItems, shares
 
@@ -43,13 +43,13 @@ ON CREATE SET i.stub = true, i.ingestedAt = datetime()
 UNWIND $rows AS row
 MATCH (u:User {userId: row[0]})
 MATCH (i:Item {itemId: row[1]})
+WITH row, u, i,
+     CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END AS first,
+     CASE WHEN row[4] IS NULL THEN null ELSE datetime({epochMillis: row[4]}) END AS last
 MERGE (u)-[v:VIEWED]->(i)
-ON CREATE SET v.count = 0
-SET v.count = v.count + row[2], v.ingestedAt = datetime()
-FOREACH (at IN CASE WHEN row[3] IS NULL THEN [] ELSE [datetime({epochMillis: row[3]})] END |
-  SET v.firstAt = CASE WHEN v.firstAt < at THEN v.firstAt ELSE at END)
-FOREACH (at IN CASE WHEN row[4] IS NULL THEN [] ELSE [datetime({epochMillis: row[4]})] END |
-  SET v.lastAt = CASE WHEN v.lastAt > at THEN v.lastAt ELSE at END)
+SET v.count = coalesce(v.count, 0) + row[2], v.ingestedAt = datetime(),
+    v.firstAt = CASE WHEN v.firstAt <= first THEN v.firstAt ELSE coalesce(first, v.firstAt) END,
+    v.lastAt = CASE WHEN v.lastAt >= last THEN v.lastAt ELSE coalesce(last, v.lastAt) END
 
 // write_interactions: one relationship per event; rows [userId, itemId, type, eventId, occurredMs, properties]
 CYPHER 25
@@ -62,11 +62,6 @@ CREATE (u)-[r:$(row[2]) {
   ingestedAt: datetime()
 }]->(i)
 SET r += row[5]
-
-// read_shares: which of these shares are there
-UNWIND $ids AS id
-MATCH (s:Share {shareId: id})
-RETURN id AS shareId
 
 // hold_shares: root and depth of shares; where one is missing nobody else can create it before this transaction ends
 UNWIND $ids AS id
@@ -112,7 +107,13 @@ WHERE below.rootShareId <> rootShareId OR below.depth <> depth
 SET below.rootShareId = rootShareId, below.depth = depth, below.ingestedAt = datetime()
 RETURN count(below) AS changed
 
-// write_recipients: who a share was sent to; rows [userId, shareId]
+// write_recipients: who a new share was sent to; rows [userId, shareId]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (s:Share {shareId: row[1]})
+CREATE (s)-[:SENT_TO {ingestedAt: datetime()}]->(u)
+
+// add_recipients: who a share was sent to later; rows [userId, shareId]
 UNWIND $rows AS row
 MATCH (u:User {userId: row[0]})
 MATCH (s:Share {shareId: row[1]})
