@@ -38,7 +38,10 @@ class StrictRequest(Request):
             raise UnsupportedBodyError("send the body as application/json")
         if self.headers.get("Content-Encoding", "identity") != "identity":
             raise UnsupportedBodyError("send the body without a content encoding")
-        return parse(self.get_data(cache=True))
+        parsed = parse(self.get_data(cache=True))
+        if parsed is None:
+            raise BadBodyError("the body is null")
+        return parsed
 
 
 def parse(raw: bytes) -> Any:

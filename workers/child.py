@@ -18,6 +18,8 @@ import orjson
 TERM_S = 3.0
 """Between asking the child to stop and killing it."""
 POLL_S = 0.5
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Workers run with one thread; the training uses the machine."""
 LONGEST_LINE = 100_000
 TAIL_BYTES = 4_000
 
@@ -49,9 +51,15 @@ def run(
     log_file.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + limit_s
     leashed = [sys.executable, "-m", "workers.leash", str(os.getpid()), *command]
+    environment = {name: value for name, value in os.environ.items() if name not in THREAD_LIMITS}
     with log_file.open("wb") as log:
         child = subprocess.Popen(
-            leashed, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            leashed,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
         try:
             _follow(child, deadline, on_line, check)

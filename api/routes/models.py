@@ -30,7 +30,7 @@ def list_models() -> Response:
     return answer(jsonable({"published": publication.published(graph), "models": publication.list_models(graph)}))
 
 
-@models.post("/v1/models/<version>:publish")
+@models.post("/v1/models/<string:version>:publish")
 @scope("admin")
 @models.output(Job, status_code=202)
 def publish(version: str) -> Response:

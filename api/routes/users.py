@@ -20,7 +20,7 @@ from api.shapes.answers import (
     ShareTargetsQuery,
 )
 from api.shapes.bodies import MOST_ENTITIES, ConsentAnswer, ConsentBody, FriendBody, Upserted, UserBody, UsersBody
-from api.targets import share_targets
+from api.sharing import share_targets
 from graph import entities, queries
 from graph.errors import InputError, NotFoundError
 
