@@ -88,8 +88,13 @@ def log_file(settings: Settings) -> Path:
 
 def answers(settings: Settings) -> bool:
     """Whether the local server completes a Bolt handshake."""
+    return is_bolt(settings.bolt_port)
+
+
+def is_bolt(port: int) -> bool:
+    """Whether what listens on this port of loopback speaks Bolt."""
     try:
-        with socket.create_connection(("127.0.0.1", settings.bolt_port), _HANDSHAKE_TIMEOUT_S) as connection:
+        with socket.create_connection(("127.0.0.1", port), _HANDSHAKE_TIMEOUT_S) as connection:
             connection.settimeout(_HANDSHAKE_TIMEOUT_S)
             connection.sendall(_HANDSHAKE)
             version = connection.recv(4)

@@ -1,0 +1,152 @@
+"""One process under the supervisor's eye, on a thread of its own: start, wait until well, watch, start again, stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from graph.server.process import last_line
+from kith.stack.checks import CHECKS
+from kith.stack.state import ProcessStatus, start_mark
+from kith.stack.table import Process
+
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+CALM_S = 60.0
+"""A process that was well for so long has its next failure forgiven at once."""
+STARTING_POLL_S = 0.1
+EXIT_POLL_S = 0.5
+LOG_BYTES = 20_000_000
+KILL_WAIT_S = 5.0
+
+
+class Child:
+    """A process of the table, kept alive until `stop`."""
+
+    def __init__(self, process: Process, log: Path, environment: dict[str, str]) -> None:
+        self.process = process
+        self.status = ProcessStatus(name=process.name, port=process.port, log=str(log))
+        self._log = log
+        self._environment = environment | process.environment
+        self._ending = threading.Event()
+        self._well_since = 0.0
+        self._began = 0.0
+        self._thread = threading.Thread(target=self._keep, name=process.name, daemon=True)
+
+    def start(self) -> None:
+        """Start the process and the thread that keeps it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the process by its signals, at last by force, with everything in its group; returns when it is gone."""
+        self._ending.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def note(self, pss_mb: float) -> None:
+        """Record a sample of its memory and how long it has run."""
+        self.status.pss_mb = round(pss_mb, 1)
+        self.status.peak_pss_mb = max(self.status.peak_pss_mb, self.status.pss_mb)
+        if self.status.pid:
+            self.status.uptime_s = int(time.monotonic() - self._began)
+
+    def _keep(self) -> None:
+        backoff_s = FIRST_BACKOFF_S
+        while not self._ending.is_set():
+            try:
+                running = self._begin()
+                reason = self._watch(running)
+                self._end(running)
+            except Exception as error:  # whatever it is, the process must not be left without its keeper
+                traceback.print_exc()
+                reason = f"cannot be kept ({error})"
+            if self.process.runs_once and reason == "0":
+                self.status.state = "done"
+                return
+            if self._ending.is_set():
+                break
+            self.status.state, self.status.problem = "unwell", self._tell(reason)
+            self.status.restarts += 1
+            if self._well_since and time.monotonic() - self._well_since > CALM_S:
+                backoff_s = FIRST_BACKOFF_S
+            self._ending.wait(backoff_s)
+            backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+        self.status.state = "stopped"
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        self._well_since = 0.0
+        self._began = time.monotonic()
+        with self._log.open("ab") as stream:
+            # A session of its own: a signal from the terminal misses it, and its group can be ended as one.
+            running = subprocess.Popen(
+                self.process.command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=self._environment,
+                start_new_session=True,
+            )
+        self.status.pid, self.status.start_mark = running.pid, start_mark(running.pid)
+        self.status.state = "starting"
+        return running
+
+    def _watch(self, running: subprocess.Popen[bytes]) -> str:
+        """Watch until the process ends, stays unwell or is to stop; return its exit code or what was wrong."""
+        check = CHECKS[self.process.check]
+        next_check = bad_since = 0.0
+        while not self._ending.is_set():
+            code = running.poll()
+            if code is not None:
+                return str(code)
+            now = time.monotonic()
+            if now >= next_check and not self.process.runs_once:
+                answer = check(self.process.target)
+                now = time.monotonic()
+                if answer:
+                    self._be_well(now)
+                    bad_since = 0.0
+                elif answer is False or not self._well_since:
+                    bad_since = bad_since or now
+                    patience_s = self.process.unwell_for_s if self._well_since else self.process.start_timeout_s
+                    if now - bad_since > patience_s:
+                        return f"no answer for {patience_s:.0f} s"
+                next_check = now + (self.process.check_every_s if self._well_since else STARTING_POLL_S)
+            self._turn_log()
+            self._ending.wait(EXIT_POLL_S if self._well_since else STARTING_POLL_S)
+        return "stopped"
+
+    def _be_well(self, now: float) -> None:
+        self._well_since = self._well_since or now
+        self.status.state, self.status.problem = "well", ""
+
+    def _end(self, running: subprocess.Popen[bytes]) -> None:
+        """End the process if it still runs, then whatever is left of its group."""
+        for name, patience_s in self.process.stop_signals:
+            if running.poll() is not None:
+                break
+            running.send_signal(getattr(signal, name))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(patience_s)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(running.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(KILL_WAIT_S)
+        self.status.pid, self.status.start_mark, self.status.uptime_s = 0, 0.0, 0
+
+    def _tell(self, reason: str) -> str:
+        said = f"ended with code {reason}" if reason.lstrip("-").isdigit() else reason
+        return f"{self.process.name} {said}; the end of {self._log}: {last_line(self._log)}"
+
+    def _turn_log(self) -> None:
+        """Move a log that has grown large aside; the process keeps writing to the same file, which is emptied."""
+        with contextlib.suppress(OSError):
+            if self._log.stat().st_size > LOG_BYTES:
+                shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
+                os.truncate(self._log, 0)
