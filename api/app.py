@@ -27,7 +27,7 @@ class Application(APIFlask):
 
 def create_app(settings: Settings) -> Application:
     """Return the application; nothing is opened before the first request."""
-    app = Application("api", title="Kith", version="1", docs_path=None, spec_path=None)
+    app = Application("api", title="Kith", version="1", docs_path=None, spec_path=None, static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         **openapi.CONFIG,

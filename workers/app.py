@@ -31,6 +31,8 @@ def configuration() -> dict[str, Any]:
         SettingsError: a setting is unknown, malformed or missing.
     """
     settings = Settings.load()
+    run = settings.home / "run"
+    run.mkdir(parents=True, exist_ok=True)
     return {
         "broker_url": settings.broker,
         "broker_connection_retry_on_startup": True,
@@ -73,7 +75,7 @@ def configuration() -> dict[str, Any]:
             },
         },
         # Beat's own record of what it sent last; lost with it is at most one early sweep.
-        "beat_schedule_filename": str(settings.home / "run" / "beat"),
+        "beat_schedule_filename": str(run / "beat"),
     }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.recommending import recommend
+from api.services import Services
 from engine.world import WorldSettings, generate, write
-from graph import jobs
+from graph import entities, events, jobs, queries
 from graph.connection import Graph
 from graph.files import import_folder
 from graph.publication import published
@@ -61,6 +64,31 @@ def test_a_job_delivered_twice_trains_and_publishes_once(stack: Settings, graph:
     assert (stack.artifacts / live["modelVersion"]).is_dir()
     assert not list(stack.snapshots.iterdir())
     assert not [each for each in stack.artifacts.iterdir() if each.name.startswith(".")]
+
+
+def test_a_newcomer_is_embedded_by_the_version_that_was_trained(stack: Settings, graph: Graph, cypher: Any) -> None:
+    liked = cypher("MATCH (i:Item) WHERE i.category IS NOT NULL RETURN i.itemId AS id ORDER BY id LIMIT 3")
+    entities.upsert_users(graph, stack, [{"userId": "newcomer", "consent": ["personalisation", "sharing"]}])
+    at = datetime.now(UTC).isoformat()
+    given = [
+        {"eventId": f"n{n}", "type": "like", "userId": "newcomer", "itemId": row["id"], "occurredAt": at}
+        for n, row in enumerate(liked)
+    ]
+    assert events.ingest(graph, stack, given).accepted == 3
+    services = Services(dataclasses.replace(stack, signing_key="k" * 32))
+    live = published(graph)
+    assert live is not None
+    read = queries.recommendation_inputs(graph, "newcomer", now_s=int(time.time()), checked=30, timeout_s=60)
+    vector = services.encoders.embed_user(live["modelVersion"], read.recent, [], {})
+    assert vector is not None
+    assert sum(each * each for each in vector) == pytest.approx(1.0, abs=1e-4)
+    answer = recommend(services, "newcomer", 10)
+    assert (answer["strategy"], len(answer["items"])) == ("inductive", 10)
+    assert any("taste" in row["reasons"] for row in answer["items"])
+    assert not {row["itemId"] for row in answer["items"]} & {row["id"] for row in liked}
+    item = services.encoders.embed_item(live["modelVersion"], {"category": "whatever", "title": "a new thing"})
+    assert item is None or len(item) == len(vector)
+    services.close()
 
 
 def test_a_job_is_cancelled_in_the_middle_within_seconds(stack: Settings, graph: Graph) -> None:
