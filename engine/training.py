@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import resource
 import sys
 import time
@@ -14,9 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.artifact import read_snapshot, write_artifact
@@ -28,6 +25,7 @@ from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS, InterestData, f
 from engine.interest.evaluate import measure, measure_popularity
 from engine.interest.model import Choice, ablation, choose, refit
 from engine.interest.ranker import Ranker
+from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.propagation.estimation import edge_probabilities
 from engine.serving.bundle import serving_arrays
@@ -80,7 +78,7 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
         ArtifactError: the folder cannot be written.
     """
     say = _Stages(report)
-    threads = _set_threads(settings.threads)
+    threads = set_threads(settings.threads)
     encoder_settings = replace(settings.encoder, seed=settings.seed)
 
     say("data", "reading interactions, ties and attributes")
@@ -235,13 +233,6 @@ def _model_card(data: InterestData, choice: Choice, ranker: Ranker, settings: Tr
             "recipes": {"user": data.user_recipe.to_json(), "item": data.item_recipe.to_json()},
         },
     }
-
-
-def _set_threads(wanted: int) -> int:
-    threads = wanted or len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    return threads
 
 
 class _Stages:

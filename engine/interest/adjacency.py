@@ -91,7 +91,7 @@ class Adjacency:
 
     def torch(self, device: str | torch.device = "cpu") -> torch.Tensor:
         """Return a torch CSR tensor with int32 indices, which is what MKL and cuSPARSE compute with."""
-        import torch
+        import torch  # noqa: PLC0415 - arrays alone need no torch
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch says once that CSR is young

@@ -30,6 +30,7 @@ class Cut:
 def make_cut(
     data: InterestData,
     seed: int,
+    *,
     validation: Truth | None = None,
     share: float = 0.1,
     test_share: float = 0.0,

@@ -25,6 +25,7 @@ from engine.interest.cut import make_cut
 from engine.interest.data import InterestData, from_folder
 from engine.interest.model import Choice, ablation, ablation_without_friends, choose, refit
 from engine.interest.ranker import Ranker
+from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings, Report
 from engine.serving.blend import BlendWeights
 
@@ -58,10 +59,11 @@ def evaluate_interest(
         DataError: a file is missing or malformed.
     """
     began = time.perf_counter()
+    set_threads()
     folder = Path(folder)
     settings = replace(settings or EncoderSettings(), seed=seed)
     bench = from_folder(folder, split, seed)
-    choice = choose(make_cut(bench.data, seed, bench.validation), settings, report)
+    choice = choose(make_cut(bench.data, seed, validation=bench.validation), settings, report)
     tables = _ablation(choice, settings, report)
     ranker = refit(bench.data, choice, settings, report)
     per_user, top = measure(ranker, choice.weights, bench.test)

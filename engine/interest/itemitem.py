@@ -47,8 +47,7 @@ class ItemItem:
         """Return (N, I) scores of users of the fitted history; higher is better."""
         history = self.seen.take(users).take_columns(self.items)
         if self.in_user_space:
-            block = _dense(history) - self.core[torch.from_numpy(users.astype(np.int64))]
-            block /= self.diagonal
+            block = _dense(history) - self.core[torch.from_numpy(users.astype(np.int64))] / self.diagonal
         else:
             block = history.torch() @ self.core
         return self._widen(block)
@@ -56,8 +55,7 @@ class ItemItem:
     def mixed(self, rows: Adjacency) -> NDArray[np.float32]:
         """Return (N, I): weighted sums (N, U) of the fitted users' scores and histories (friends, for example)."""
         if self.in_user_space:
-            block = self._mix_history(rows) * (1.0 / self.diagonal + 1.0)
-            block -= rows.torch() @ self.core / self.diagonal
+            block = 2.0 * self._mix_history(rows) - rows.torch() @ self.core / self.diagonal
         else:
             histories = self._mix_history(rows)
             block = histories @ self.core + histories
@@ -88,9 +86,9 @@ class ItemItem:
         target = np.full((total, width), -1, dtype=np.int32)
         score = np.zeros((total, width), dtype=np.float32)
         for items, block in self._weights():
-            block = block * self.scale[items].astype(np.float32)[:, None]
-            order = top_k(block if positive else np.abs(block), width)
-            value = np.take_along_axis(block, order, axis=1)
+            unscaled = block * self.scale[items].astype(np.float32)[:, None]
+            order = top_k(unscaled if positive else np.abs(unscaled), width)
+            value = np.take_along_axis(unscaled, order, axis=1)
             kept = value > 0 if positive else value != 0
             target[items, : order.shape[1]] = np.where(kept, self.items[order], -1)
             score[items, : order.shape[1]] = np.where(kept, value, 0.0)

@@ -15,7 +15,7 @@ class _LogPartition(torch.autograd.Function):
     """log sum_j exp(u_i . v_j - shift_j) with one dense block alive, which the gradient reuses in place."""
 
     @staticmethod
-    def forward(ctx: Any, users: Tensor, items: Tensor, bound: float, shift: Tensor | None) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, users: Tensor, items: Tensor, bound: float, shift: Tensor | None) -> Tensor:
         weight = users @ items.T
         weight -= bound if shift is None else shift + bound
         total = weight.exp_().sum(dim=1)
@@ -23,7 +23,7 @@ class _LogPartition(torch.autograd.Function):
         return total.log() + bound
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         users, items, weight, total = ctx.saved_tensors
         weight *= (gradients[0] / total)[:, None]
         return weight @ items, weight.T @ users, None, None
@@ -35,6 +35,7 @@ def cosine_softmax(
     positives: Neighbourhood,
     row_weight: Tensor,
     temperature: float,
+    *,
     rivals: Tensor | None = None,
     log_expected: Tensor | None = None,
 ) -> Tensor:

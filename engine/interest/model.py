@@ -18,8 +18,9 @@ from engine.interest.relations import relations_of
 from engine.interest.training import EncoderSettings, FittedEncoder, Report, fit_encoder, without_social
 from engine.serving.blend import BlendWeights
 
-FIRST_WEIGHTS = {"itemitem": 1.0, "graphsage": 0.5}
+FIRST_WEIGHTS = {"graphsage": 1.0, "itemitem": 0.3}
 FIRST_RIDGE = 50.0
+LEAST_POPULARITY = 0.05
 REFIT_SHARE = 1 / 3
 """Steps on all data after the cut's model, as a share of the steps that it took."""
 
@@ -53,10 +54,15 @@ def choose(cut: Cut, settings: EncoderSettings, report: Report | None = None) ->
     cold = gather_candidates(ranker.cold_parts, cut.data.masked, cut.cold) if len(cut.cold) else None
     weights = BlendWeights(
         warm=fit_weights(warm, FIRST_WEIGHTS) if warm else {"itemitem": 1.0, "popularity": 0.1},
-        cold=fit_weights(cold, {"popularity": 1.0}) if cold else {"popularity": 1.0},
+        cold=_with_popularity(fit_weights(cold, {"popularity": 1.0}) if cold else {}),
     )
     clock.stop("blend")
     return Choice(cut, ranker, weights, linear.ridge, warm, cold, clock.seconds)
+
+
+def _with_popularity(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return weights under which popularity ranks what the other scores leave equal."""
+    return {**weights, "popularity": max(weights.get("popularity", 0.0), LEAST_POPULARITY)}
 
 
 def refit(data: InterestData, choice: Choice, settings: EncoderSettings, report: Report | None = None) -> Ranker:
@@ -117,7 +123,7 @@ def _quality(candidates: Candidates, weights: Mapping[str, float]) -> dict[str, 
 
 
 def _ranker(data: InterestData, encoder: FittedEncoder, linear: itemitem.ItemItem, seed: int) -> Ranker:
-    plain = fit_plain(encoder.user_embedding, encoder.item_embedding, data.positives, seed)
+    plain = fit_plain(encoder.user_embedding, encoder.item_embedding, data.positives, seed=seed)
     return build_ranker(data, encoder, linear, plain)
 
 

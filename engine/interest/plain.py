@@ -19,6 +19,7 @@ def fit_plain(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
     positives: Adjacency,
+    *,
     seed: int = 0,
     steps: int = 150,
     batch: int = 8192,

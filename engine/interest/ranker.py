@@ -23,7 +23,8 @@ PartsOf = Callable[[NDArray[np.int32]], Parts]
 BLOCK_USERS = 512
 CANDIDATES = 60
 """Best items of each score that compete while weights are fitted."""
-STEPS = (-1.0, -0.5, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.5, 1.0)
+RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""Weights that are tried, relative to the largest other weight: scores differ in how far their best items stand out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +203,16 @@ def fit_weights(
     for _ in range(rounds):
         before = best
         for place, name in enumerate(candidates.names):
-            if name in fixed:
+            others = np.delete(weights, place).max(initial=0.0)
+            if name in fixed or others == 0.0:
                 continue
-            for step in STEPS:
+            for ratio in RATIOS:
                 tried = weights.copy()
-                tried[place] = max(0.0, weights[place] + step)
-                value = candidates.quality(tried) if tried.any() else -1.0
+                tried[place] = ratio * others
+                value = candidates.quality(tried)
                 if value > best + 1e-6:
                     best, weights = value, tried
-        if best - before < 1e-4:
+        if best - before < 2e-4:
             break
     top = weights.max()
     return {name: round(float(w / top), 4) for name, w in zip(candidates.names, weights, strict=True)} if top else {}

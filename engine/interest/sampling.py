@@ -33,7 +33,7 @@ def _sample_rows(
     indptr: NDArray[np.int64], rows: NDArray[np.int64], fanout: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how many entries each row keeps, and their places in the flat arrays."""
-    np.random.seed(seed)  # noqa: NPY002 - numba's own generator; it has no other
+    np.random.seed(seed)
     kept = np.empty(len(rows), np.int64)
     total = 0
     for r in range(len(rows)):
@@ -47,7 +47,7 @@ def _sample_rows(
         for k in range(kept[r]):
             place[at + k] = start + k
         for k in range(kept[r], degree):
-            chosen = np.random.randint(0, k + 1)  # noqa: NPY002
+            chosen = np.random.randint(0, k + 1)
             if chosen < kept[r]:
                 place[at + chosen] = start + k
         at += kept[r]

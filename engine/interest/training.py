@@ -40,7 +40,7 @@ class EncoderSettings:
     learning_rate: float = 0.02
     epochs: int = 60
     """Largest number of passes over the users."""
-    steps: int = 400
+    steps: int = 240
     """Largest number of optimiser steps; whichever comes first."""
     patience: int = 3
     """Checks without a better NDCG@20 on the validation cut before training stops."""
@@ -152,7 +152,7 @@ def fit_encoder(
     if start is not None:
         encoder.load_state_dict(start.encoder.state_dict())
     began = time.perf_counter()
-    steps, epochs, history = _optimise(encoder, graph, settings, rng, validation, report)
+    steps, epochs, history = _optimise(encoder, graph, settings, rng=rng, validation=validation, report=report)
     seconds = time.perf_counter() - began
     layers, embedding = embed_all(encoder, graph)
     return FittedEncoder(
@@ -176,6 +176,7 @@ def _optimise(
     encoder: Encoder,
     graph: _Graph,
     settings: EncoderSettings,
+    *,
     rng: np.random.Generator,
     validation: Truth | None,
     report: Report | None,
@@ -253,7 +254,9 @@ def _loss(
     against = None if rivals is None else item_vectors[torch.from_numpy(rivals.astype(np.int64)).to(graph.device)]
     correction = None if log_expected is None else torch.from_numpy(log_expected).to(graph.device)
     batch = Neighbourhood.of(positives, graph.device)
-    return cosine_softmax(user_vectors, item_vectors, batch, weight, settings.temperature, against, correction)
+    return cosine_softmax(
+        user_vectors, item_vectors, batch, weight, settings.temperature, rivals=against, log_expected=correction
+    )
 
 
 def _draw_rivals(
@@ -279,7 +282,7 @@ def _check(encoder: Encoder, graph: _Graph, validation: Truth) -> float:
     return total / max(len(validation), 1)
 
 
-def _log(writer: Any, report: Report | None, line: dict[str, float], total: int) -> None:  # noqa: ANN401
+def _log(writer: Any, report: Report | None, line: dict[str, float], total: int) -> None:
     step = int(line["step"])
     if writer is not None:
         for name in ("loss", "ndcg@20"):
@@ -291,12 +294,12 @@ def _log(writer: Any, report: Report | None, line: dict[str, float], total: int)
         report({"stage": "graphsage", "done": step, "total": total, "message": text})
 
 
-def _tensorboard(folder: Path | None) -> Any:  # noqa: ANN401
+def _tensorboard(folder: Path | None) -> Any:
     """Return a writer, or None where no logs are wanted or tensorboard is not installed."""
     if folder is None:
         return None
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
     except ImportError:
         return None
     return SummaryWriter(str(folder))

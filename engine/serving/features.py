@@ -140,20 +140,20 @@ def _learn_number(column: NDArray[Any]) -> tuple[float, float, bool] | None:
     return float(known.mean()), float(known.std()) or 1.0, False
 
 
-def _number(column: Any, is_log: bool) -> NDArray[np.float64]:  # noqa: ANN401
+def _number(column: Any, is_log: bool) -> NDArray[np.float64]:
     number = np.asarray(column)
     number = np.array([_as_float(v) for v in number]) if number.dtype == object else number.astype(np.float64)
     return np.log1p(np.maximum(number, 0.0)) if is_log else number
 
 
-def _as_float(value: Any) -> float:  # noqa: ANN401
+def _as_float(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
         return float("nan")
 
 
-def _text(value: Any) -> str:  # noqa: ANN401
+def _text(value: Any) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -165,7 +165,7 @@ def _hashed(
     name: str,
     column: Any,
     buckets: int,
-    is_text: bool,  # noqa: ANN401
+    is_text: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Return row, bucket and weight of every token; a text's words share a weight of length one."""
     rows: list[int] = []
