@@ -34,7 +34,8 @@ def run(graph: Graph | None, settings: Settings, size: str = "small") -> dict[st
     Returns:
         `rows_per_s columns_per_s scan_per_s` (relationships per second, medians), `ratio` (columns to rows),
         `ratio_to_rows_of_numbers` (the same where rows carry the time as a number, not as a DateTime, whose decoding
-        takes most of the usual way's time), `of_scan` (columns to scan), `relationships`, and `bytes_per_edge` of a finished snapshot's interactions.
+        takes most of the usual way's time), `of_scan` (columns to scan), `relationships`, and `bytes_per_edge` of a
+        finished snapshot's interactions.
     """
     with prepared(settings, size) as (own, own_settings, chosen):
         cut = snapshot.prepare(own)
