@@ -110,10 +110,13 @@ def wait_until_ready(settings: Settings, child: subprocess.Popen[bytes]) -> None
         LocalServerError: it ended, or did not answer within `START_TIMEOUT_S`; the message ends with its last words.
     """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not answers(settings):
+    while True:
+        # Another server may answer on this port: ours must be alive for the answer to be its own.
         if child.poll() is not None or time.monotonic() > deadline:
             log = log_file(settings)
             raise LocalServerError(f"Neo4j did not start; the end of {log}: {last_line(log)}")
+        if answers(settings):
+            return
         time.sleep(_POLL_S)
 
 

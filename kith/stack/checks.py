@@ -57,9 +57,9 @@ def http(target: str) -> bool:
         connection.close()
 
 
-def celery(node: str) -> bool | None:
+def celery(node: str, settings: Settings | None = None) -> bool | None:
     """Whether the worker answers on the broker: it takes messages, which a process that merely runs need not do."""
-    control = _control()
+    control = _control((settings or Settings.load()).broker)
     from kombu.exceptions import KombuError
     from redis.exceptions import RedisError
 
@@ -69,19 +69,19 @@ def celery(node: str) -> bool | None:
         return None
 
 
-def _control():  # noqa: ANN202  Celery has no types
+def _control(broker: str):  # noqa: ANN202  Celery has no types
     """Return the remote control of this home's workers, made once: Celery's modules do not bear two threads' import."""
     with _loading:
-        return _made_control()
+        return _made_control(broker)
 
 
 @cache
-def _made_control():  # noqa: ANN202
+def _made_control(broker: str):  # noqa: ANN202
     from celery import Celery
 
     from workers import queue
 
-    app = Celery("kith-supervisor", broker=Settings.load().broker, set_as_current=False)
+    app = Celery("kith-supervisor", broker=broker, set_as_current=False)
     app.conf.broker_transport_options = queue.transport_options(PING_TIMEOUT_S)
     app.conf.broker_connection_timeout = PING_TIMEOUT_S
     return app.control
