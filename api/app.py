@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 
 from apiflask import APIFlask
 from flask import Response, current_app, g, request
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> Application:
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         **openapi.CONFIG,
     )
+    app.url_map.merge_slashes = False
     app.extensions["kith"] = Services(settings)
     errors.register(app)
     app.before_request(_begin)
@@ -51,7 +53,10 @@ def wsgi() -> Application:
     """
     settings = Settings.load()
     settings.signing_secret()
-    return create_app(settings)
+    app = create_app(settings)
+    # Beside the first requests, not before them; the server's plan cache is shared, so one process pays.
+    threading.Thread(target=app.extensions["kith"].warm_up, name="warm-up", daemon=True).start()
+    return app
 
 
 def _begin() -> None:

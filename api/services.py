@@ -6,6 +6,7 @@ that finds itself forked with another's connection makes its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from functools import cached_property
@@ -17,8 +18,12 @@ from api.encoders import Encoders
 from api.keyring import Keyring
 from api.popular import PopularItems
 from api.signing import Signer
+from graph import queries
 from graph.connection import Graph, connect
+from graph.errors import GraphError
 from graph.settings import Settings
+
+log = logging.getLogger("kith.api")
 
 RETRY_S = 2.3
 """Transient errors are tried again for this long: with the driver's waits of 1 s and 2 s an answer comes in 4 s."""
@@ -57,6 +62,13 @@ class Services:
             SettingsError: there is no signing key.
         """
         return Signer(self.settings.signing_secret())
+
+    def warm_up(self) -> None:
+        """Have Neo4j compile the larger statements; without Neo4j the first callers wait for it instead."""
+        try:
+            queries.warm_up(self.graph)
+        except GraphError as error:
+            log.warning("no warm-up: %s", error)
 
     def close(self) -> None:
         """Close the connection, if this process opened one."""

@@ -108,20 +108,15 @@ def recommendation_inputs(
 
 
 def warm_up(graph: Graph) -> None:
-    """Have the server compile the statement behind every list, so that the first caller need not wait for it.
+    """Have the server compile the larger statements, so that no first caller has to wait for it.
 
     Raises:
         UnavailableError: Neo4j does not answer.
     """
-    given = dict.fromkeys(("most_seen", "most_recent", "most_similar", "most_friends", "most_shares", "checked"), 1)
-    graph.read(
-        "queries.recommendation_inputs",
-        timeout_s=COMPILE_S,
-        user_id="",
-        similar_since_s=0,
-        shares_since_s=0,
-        **given,
-    )
+    limits = ("most_seen", "most_recent", "most_similar", "most_friends", "most_shares", "most_sharers", "most_acts")
+    given: dict[str, Any] = dict.fromkeys((*limits, "most_top", "checked", "similar_since_s", "shares_since_s"), 1)
+    for name in ("recommendation_inputs", "share_candidates", "user_profile", "user_influence", "similar_items"):
+        graph.read(f"queries.{name}", timeout_s=COMPILE_S, user_id="", item_id="", **given)
 
 
 def user_inputs(graph: Graph, user_id: str) -> tuple[list[list[Any]], dict[str, Any]]:

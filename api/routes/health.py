@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from apiflask import APIBlueprint
 from flask import Response
 
@@ -16,7 +14,6 @@ from workers import queue
 from workers.queue import QueueUnavailableError
 
 health = APIBlueprint("health", __name__, tag="health")
-_warmed = threading.Event()
 
 
 @health.get("/live")
@@ -37,9 +34,6 @@ def ready() -> Response:
     """
     kith = services()
     schema.check(kith.graph)
-    if not _warmed.is_set():
-        queries.warm_up(kith.graph)
-        _warmed.set()
     live_version = queries.published(kith.graph)
     try:
         queue.ping(kith.settings)
