@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifact import read_snapshot, write_artifact
-from engine.errors import EngineError
+from engine.errors import ArtifactError, EngineError
 from engine.evaluation import bootstrap_interval, coverage_at, top_k
 from engine.influence.scoring import score_users
 from engine.interest.cut import make_cut
@@ -77,6 +77,8 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
         TrainingError: no usable model came out.
         ArtifactError: the folder cannot be written.
     """
+    if out.exists() and any(out.iterdir()):
+        raise ArtifactError(f"{out} is already there; choose another folder")
     say = _Stages(report)
     threads = set_threads(settings.threads)
     encoder_settings = replace(settings.encoder, seed=settings.seed)
