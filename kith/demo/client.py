@@ -26,7 +26,7 @@ class Client:
         """
         return self._send("GET", f"{path}?{urllib.parse.urlencode(query)}" if query else path, None)
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: Any) -> dict[str, Any]:
         """Return the answer to a POST.
 
         Raises:

@@ -21,6 +21,9 @@ SHOWN_ITEMS = 5
 INFLUENCERS = 8
 SPREAD_RUNS = 2_000
 LIKES = 3
+FEW = 2
+"""A category with at most so many of the first ten has room to rise."""
+METHODS = ("model", "popularity")
 
 
 def ask(client: Client, world: World) -> dict[str, Any]:
@@ -49,9 +52,13 @@ def _three_likes(client: Client, world: World, user: str) -> dict[str, Any]:
     """Let the user like three items of one category and return its share of their first ten before and after."""
     category_of = dict(zip(world.items["itemId"], world.items["category"], strict=True))
     before = _top_categories(client, user, category_of)
-    category = min(sorted(set(category_of.values())), key=lambda name: before[name])
     known = set(world.interactions.loc[world.interactions["userId"] == user, "itemId"])
-    fresh = [item for item, its in category_of.items() if its == category and item not in known][:LIKES]
+    fresh_of = {
+        category: [item for item, its in category_of.items() if its == category and item not in known]
+        for category in sorted(set(category_of.values()))
+    }
+    category = max(fresh_of, key=lambda name: (before[name] <= FEW, len(fresh_of[name])))
+    fresh = fresh_of[category][:LIKES]
     now = time.time()
     events = [
         {
@@ -63,7 +70,7 @@ def _three_likes(client: Client, world: World, user: str) -> dict[str, Any]:
         }
         for item in fresh
     ]
-    client.post("/v1/events", {"events": events})
+    client.post("/v1/events", events)
     after = _top_categories(client, user, category_of)
     return {"userId": user, "category": category, "before": before[category], "after": after[category], "of": 10}
 
@@ -100,14 +107,18 @@ def show(settings: Settings, world: World, summary: dict[str, Any], key: str, *,
 
 
 def _show_training(metrics: dict[str, Any]) -> None:
-    say("\n== Training, scored on a held-out cut")
     training, scores = metrics["training"], metrics["evaluation"]
+    say(f"\n== Training, scored on {scores['heldOut']}")
     say(
-        f"GraphSAGE: {training['epochs']} epochs, {training['seconds_per_epoch']:.2f} s each on {training['device']}; "
-        f"model {metrics['model_version']}"
+        f"GraphSAGE: {training['epochs']:.0f} epochs, {metrics['timings']['epochS']:.2f} s each on {training['device']}"
     )
-    rows = [(name, found["recall@20"], found["ndcg@20"]) for name, found in scores.items() if isinstance(found, dict)]
-    table(("method", "Recall@20", "NDCG@20"), rows)
+    rows = [(name, _interval(scores[name], "recall@20"), _interval(scores[name], "ndcg@20")) for name in METHODS]
+    table(("method", "Recall@20 (95 %)", "NDCG@20 (95 %)"), rows)
+
+
+def _interval(found: dict[str, Any], key: str) -> str:
+    low, high = found["interval"][key]
+    return f"{found[key]:.4f} ({low:.4f} to {high:.4f})"
 
 
 def _show_answers(answers: dict[str, Any], title_of: dict[str, str]) -> None:
