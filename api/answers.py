@@ -18,6 +18,13 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(orjson.dumps(content), status=status, mimetype="application/json", headers=headers)
 
 
+def nothing() -> Response:
+    """Return the answer that has no content."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
 def checked_id(text: str, name: str) -> str:
     """Return an id that came in a path.
 

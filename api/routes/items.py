@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from api.answers import answer, checked_id, upserted_many, upserted_one
+from api.answers import answer, checked_id, nothing, upserted_many, upserted_one
 from api.keyring import scope
 from api.services import services
 from api.shapes.answers import Items, ItemsQuery, LimitQuery, SimilarItems
@@ -39,7 +39,7 @@ def delete(item_id: str) -> Response:
     """Delete an item and everything that led to it."""
     if not entities.delete_item(services().graph, checked_id(item_id, "itemId")):
         raise NotFoundError(f"no item {item_id}")
-    return Response(status=204)
+    return nothing()
 
 
 @items.post("/v1/items:batch")

@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from api.answers import answer, checked_id, jsonable, upserted_many, upserted_one
+from api.answers import answer, checked_id, jsonable, nothing, upserted_many, upserted_one
 from api.keyring import scope
 from api.recommending import recommend
 from api.services import services
@@ -61,7 +61,7 @@ def delete(user_id: str) -> Response:
     """Delete a user and everything that led to it."""
     if not entities.delete_user(services().graph, checked_id(user_id, "userId")):
         raise NotFoundError(f"no user {user_id}")
-    return Response(status=204)
+    return nothing()
 
 
 @users.post("/v1/users:batch")
@@ -97,7 +97,7 @@ def delete_friend(user_id: str, friend_id: str) -> Response:
     first, second = checked_id(user_id, "userId"), checked_id(friend_id, "friendId")
     if not entities.delete_friend(services().graph, first, second):
         raise NotFoundError(f"{user_id} and {friend_id} are no friends")
-    return Response(status=204)
+    return nothing()
 
 
 @users.put("/v1/users/<user_id>/consent")

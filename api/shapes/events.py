@@ -103,17 +103,33 @@ class OpenEvent(Event):
     share_id: Identifier
 
 
-class TieEvent(Event):
-    """Two users make or break a tie."""
+class FriendEvent(Event):
+    """Two users become friends."""
 
-    type: Literal["friend", "unfriend", "follow", "unfollow", "block"]
+    type: Literal["friend"]
     user_id: Identifier
     friend_id: Identifier
     strength: Strength | None = None
 
 
+class TieEvent(Event):
+    """A user makes or breaks another tie."""
+
+    type: Literal["unfriend", "follow", "unfollow", "block"]
+    user_id: Identifier
+    friend_id: Identifier
+
+
 AnyEvent = Annotated[
-    UserItemEvent | RateEvent | PurchaseEvent | RefundEvent | ClickEvent | ShareEvent | OpenEvent | TieEvent,
+    UserItemEvent
+    | RateEvent
+    | PurchaseEvent
+    | RefundEvent
+    | ClickEvent
+    | ShareEvent
+    | OpenEvent
+    | FriendEvent
+    | TieEvent,
     Field(discriminator="type"),
 ]
 
@@ -121,7 +137,6 @@ AnyEvent = Annotated[
 class RejectedProblem(Answer):
     """Why an event was not taken; `pointer` points into the event."""
 
-    type: str = "about:blank"
     title: str
     status: int
     detail: str

@@ -25,7 +25,7 @@ class Query(BaseModel):
 class Answer(BaseModel):
     """Output: camelCase; documents what a view returns."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 def _id(text: str) -> str:

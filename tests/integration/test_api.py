@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
 from api.app import Application, create_app
 from api.keyring import SCOPE_ATTRIBUTE
+from api.shapes import answers
+from api.shapes.jobs import Models
 from graph import entities, jobs, keys
 from graph.connection import Graph
 from graph.server.process import free_ports
@@ -183,6 +186,29 @@ def test_similar_items_and_search(call: Caller) -> None:
     found = ids(page) + ids(rest)
     assert found == [item for item in small_shop.ITEMS if small_shop.category(item) == "games"]
     assert_problem(call("GET", f"/v1/items?category=books&cursor={page['cursor']}"), 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1/users/eve/recommendations?explain=true", answers.Recommendations),
+        ("/v1/users/eve/recommendations", answers.Recommendations),
+        ("/v1/users/ann/share-targets?itemId=i09", answers.ShareTargets),
+        ("/v1/users/eve/profile", answers.Profile),
+        ("/v1/users/eve/influence", answers.Influence),
+        ("/v1/items/i20/similar", answers.SimilarItems),
+        ("/v1/influencers", answers.Influencers),
+        ("/v1/influencers?category=shoes", answers.Influencers),
+        ("/v1/items?q=thing", answers.Items),
+        ("/v1/models", Models),
+        ("/live", answers.Live),
+        ("/ready", answers.Ready),
+    ],
+)
+def test_what_is_answered_is_what_the_document_says(call: Caller, path: str, model: type[BaseModel]) -> None:
+    response = call("GET", path)
+    assert response.status_code == 200, response.text
+    model.model_validate(response.json)
 
 
 def test_profile_and_influence(call: Caller) -> None:
