@@ -22,6 +22,8 @@ LONGEST_BACKOFF_S = 30.0
 CALM_S = 60.0
 """A process that was well for so long has its next failure forgiven at once."""
 STARTING_POLL_S = 0.1
+SETTLE_S = 1.0
+"""A process that cannot be asked is well once it has lived for so long."""
 EXIT_POLL_S = 0.5
 LOG_BYTES = 20_000_000
 KILL_WAIT_S = 5.0
@@ -100,7 +102,8 @@ class Child:
     def _watch(self, running: subprocess.Popen[bytes]) -> str:
         """Watch until the process ends, stays unwell or is to stop; return its exit code or what was wrong."""
         check = CHECKS[self.process.check]
-        next_check = bad_since = 0.0
+        bad_since = 0.0
+        next_check = self._began + (SETTLE_S if self.process.check == "alive" else 0.0)
         while not self._ending.is_set():
             code = running.poll()
             if code is not None:
