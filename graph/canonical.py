@@ -38,12 +38,14 @@ def finish_canonical(graph: Graph, progress: Callable[[float], None] | None = No
     build = _live_build(graph)
     if build is None:
         return False
-    return (
-        _copy(graph, build, "users", lambda: tell(0.4))
+    whole = (
+        _copy(graph, build, "users", lambda: tell(0.6))
         and _copy(graph, build, "items", lambda: tell(0.8))
         and _influential(graph, build)
         and _clear(graph, build)
     )
+    tell(1.0)
+    return whole
 
 
 def _live_build(graph: Graph) -> int | None:

@@ -22,7 +22,7 @@ CALL (u, valid) {
   WITH u, u['recommendedItems_' + $slot] AS items, u['recommendedScores_' + $slot] AS scores,
        u['recommendedReasons_' + $slot] AS reasons
   WHERE valid
-  UNWIND range(0, size(items[..$length]) - 1) AS k
+  UNWIND range(0, coalesce(size(items[..$length]), 0) - 1) AS k
   MATCH (i:Item {itemId: items[k]})
   CREATE (u)-[:RECOMMENDED {rank: k + 1, score: scores[k], modelVersion: $model_version,
     reasons: [code IN [reasons[k] / 256, reasons[k] % 256] WHERE code < size($reason_names) | $reason_names[code]]}]->(i)
@@ -30,7 +30,7 @@ CALL (u, valid) {
 CALL (u, valid) {
   WITH u, u['influencesUsers_' + $slot] AS users, u['influencesProbabilities_' + $slot] AS probabilities
   WHERE valid
-  UNWIND range(0, size(users[..$length]) - 1) AS k
+  UNWIND range(0, coalesce(size(users[..$length]), 0) - 1) AS k
   MATCH (v:User {userId: users[k]})
   WHERE 'personalisation' IN v.consent AND 'sharing' IN v.consent
   CREATE (u)-[:INFLUENCES {probability: probabilities[k], modelVersion: $model_version}]->(v)
@@ -53,7 +53,7 @@ CALL (i) {
 CALL (i, valid) {
   WITH i, i['similarItems_' + $slot] AS items, i['similarScores_' + $slot] AS scores
   WHERE valid
-  UNWIND range(0, size(items[..$length]) - 1) AS k
+  UNWIND range(0, coalesce(size(items[..$length]), 0) - 1) AS k
   MATCH (j:Item {itemId: items[k]})
   CREATE (i)-[:SIMILAR {score: scores[k], modelVersion: $model_version}]->(j)
 }
