@@ -43,4 +43,6 @@ def _sum(rows: Iterable[dict[str, Any]]) -> int:
 
 
 def _text(value: object) -> str:
-    return value.iso_format() if hasattr(value, "iso_format") else str(value)
+    """Say a time as ISO 8601; Neo4j's own classes and Python's name the method differently."""
+    spell = getattr(value, "iso_format", None)
+    return str(spell() if spell else value)

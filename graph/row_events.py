@@ -1,5 +1,9 @@
 """Rows of judged tables as events and ties: the same canonical form and ids as events that come through the API."""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportReturnType=false, reportCallIssue=false, reportIndexIssue=false
+# pandas has no stubs of its own; its inferred types are unions of everything a frame may give.
+
 from __future__ import annotations
 
 import hashlib

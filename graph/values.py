@@ -130,7 +130,7 @@ def time_ms(value: object) -> int:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
-        raise ValueError("must be an ISO 8601 time")  # noqa: TRY004  one kind of error for callers
+        raise ValueError("must be an ISO 8601 time")
     if value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
     return math.floor(value.timestamp() * 1000 + 0.0005)

@@ -15,7 +15,10 @@ from graph.connection import Graph, connect
 from graph.server import neo4j as server
 from graph.settings import Settings
 
-WIPE = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+WIPE = (
+    "MATCH ()-[r]->() CALL (r) { DELETE r } IN TRANSACTIONS OF 10000 ROWS",
+    "MATCH (n) CALL (n) { DELETE n } IN TRANSACTIONS OF 10000 ROWS",
+)
 
 CACHE_VARIABLES = ("KITH_CACHE", "XDG_CACHE_HOME", "HOME")
 
@@ -81,4 +84,5 @@ def _wipe(settings: Settings) -> None:
         GraphDatabase.driver(settings.bolt_uri, auth=(settings.neo4j_user, settings.password())) as driver,
         driver.session() as session,
     ):
-        session.run(WIPE).consume()
+        for query in WIPE:
+            session.run(query).consume()

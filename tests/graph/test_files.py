@@ -21,8 +21,17 @@ from graph.settings import CONSENT_PURPOSES, Settings
 Cypher = Callable[..., list[dict[str, Any]]]
 
 TABLES = {
-    "users": "userId,createdAt,city,age,consent\nada,2026-01-02T03:04:05Z,Graz,36,all\nbob,,,,none\ncem,,Bonn,,sharing|analytics\n",
-    "items": "itemId,title,category,price,currency,rating,available,code\ncup,A cup,kitchen,19.99,EUR,4.5,true,007\nfan,A fan,home,500,JPY,4,false,008\n",
+    "users": (
+        "userId,createdAt,city,age,consent\n"
+        "ada,2026-01-02T03:04:05Z,Graz,36,all\n"
+        "bob,,,,none\n"
+        "cem,,Bonn,,sharing|analytics\n"
+    ),
+    "items": (
+        "itemId,title,category,price,currency,rating,available,code\n"
+        "cup,A cup,kitchen,19.99,EUR,4.5,true,007\n"
+        "fan,A fan,home,500,JPY,4,false,008\n"
+    ),
     "friends": "userId,friendId,since,strength\nbob,ada,2026-01-01,2.5\nada,cem,,\n",
     "follows": "userId,friendId,since\nada,bob,2026-01-01T00:00:00+02:00\n",
     "interactions": (
@@ -85,7 +94,8 @@ def test_every_table_arrives(graph: Graph, settings: Settings, cypher: Cypher, s
         {"u": "dee", "city": None, "age": None, "consent": list(CONSENT_PURPOSES), "stub": True, "at": None},
     ]  # fmt: skip
     assert cypher(
-        "MATCH (i:Item) RETURN i.itemId AS i, i.priceMinor AS p, i.rating AS r, i.available AS a, i.code AS c ORDER BY i"
+        "MATCH (i:Item) RETURN i.itemId AS i, i.priceMinor AS p, i.rating AS r, i.available AS a, i.code AS c "
+        "ORDER BY i"
     ) == [
         {"i": "cup", "p": 1999, "r": 4.5, "a": True, "c": "007"},
         {"i": "fan", "p": 500, "r": 4.0, "a": False, "c": "008"},

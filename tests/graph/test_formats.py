@@ -47,7 +47,8 @@ def test_likes_come_from_train_only(tmp_path: Path) -> None:
 
 
 def test_share_events_have_one_share_per_inviter_item_and_time(tmp_path: Path) -> None:
-    text = "inviter,item,voter,timestamp\n1,5,2,2022-10-14 10:42:06\n1,5,3,2022-10-14 10:42:06\n1,5,3,2022-10-15 10:42:06\n"
+    early, late = "2022-10-14 10:42:06", "2022-10-15 10:42:06"
+    text = f"inviter,item,voter,timestamp\n1,5,2,{early}\n1,5,3,{early}\n1,5,3,{late}\n"
     shares, opens = read_folder(folder(tmp_path, train_csv=text)).tables
     ids = list(shares.frame["shareId"])
     assert ids[0] == ids[1] != ids[2]
