@@ -92,6 +92,7 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
 
     say("evaluate", "measuring on the held-out cut")
     evaluation = _evaluate(choice, settings.seed)
+    ablations = ablation(choice)
 
     say("refit", "fitting the chosen model on all data")
     ranker = refit(data, choice, encoder_settings, report)
@@ -135,7 +136,7 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
         metrics={
             **_model_card(data, choice, ranker, settings),
             "evaluation": evaluation,
-            "ablation": ablation(choice),
+            "ablation": ablations,
             "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
             "timings": say.timings(choice, ranker),
         },

@@ -13,7 +13,17 @@ from engine.interest.adjacency import Adjacency
 from engine.interest.data import InterestData
 from engine.interest.itemitem import ItemItem
 from engine.interest.training import FittedEncoder
-from engine.serving.blend import SCORES, BlendWeights, PlainModel, blend, popularity, reasons, similarity, standardise
+from engine.serving.blend import (
+    SCORES,
+    BlendWeights,
+    PlainModel,
+    blend,
+    contributions,
+    popularity,
+    reasons,
+    similarity,
+    standardise,
+)
 from engine.serving.forward import NewEdges, embed
 from engine.types import RankedLists
 
@@ -92,7 +102,8 @@ class Ranker:
         why = np.full((len(users), k, 2), 255, dtype=np.uint8)
         for rows, cold, parts in self.blocks(users):
             weight = weights.cold if cold else weights.warm
-            total = blend(parts, weight)
+            contributed = contributions(parts, weight)
+            total = blend(contributed, (len(rows), self.data.items))
             masked = self.data.masked.take(users[rows])
             total[masked.row_of, masked.indices] = -np.inf
             best = top_k(total, k)
@@ -101,7 +112,7 @@ class Ranker:
             target[rows] = np.where(listed, best, -1)
             score[rows] = np.where(listed, value, 0.0)
             if with_reasons:
-                why[rows] = np.where(listed[..., None], reasons(parts, weight, best, cold), 255)
+                why[rows] = np.where(listed[..., None], reasons(contributed, best, is_cold=cold), 255)
         return RankedLists(target, score, why if with_reasons else None)
 
 

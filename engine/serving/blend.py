@@ -73,23 +73,30 @@ def standardise(scores: Floats) -> Floats:
     return ((scores - mean) / np.where(flat, np.inf, deviation)).astype(np.float32)
 
 
-def blend(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
-    """Return (N, I): the weighted sum of the standardised parts."""
-    total = np.zeros(next(iter(parts.values())).shape, dtype=np.float32)
-    for name in SCORES:
-        if name in parts and weights.get(name):
-            total += np.float32(weights[name]) * standardise(parts[name])
+def contributions(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> dict[str, Floats]:
+    """Return what each weighted part (N, I) adds to the score, by name: weight times the standardised part."""
+    return {
+        name: np.float32(weights[name]) * standardise(parts[name])
+        for name in SCORES
+        if name in parts and weights.get(name)
+    }
+
+
+def blend(contributed: Mapping[str, Floats], shape: tuple[int, int]) -> Floats:
+    """Return (N, I): the sum of the contributions; zeros where there are none."""
+    total = np.zeros(shape, dtype=np.float32)
+    for part in contributed.values():
+        total += part
     return total
 
 
 def reasons(
-    parts: Mapping[str, Floats], weights: Mapping[str, float], chosen: NDArray[np.integer], is_cold: bool = False
+    contributed: Mapping[str, Floats], chosen: NDArray[np.integer], *, is_cold: bool = False
 ) -> NDArray[np.uint8]:
     """Return the two reasons with the largest positive contributions to each chosen item.
 
     Args:
-        parts: (N, I) raw scores by name.
-        weights: weight per name.
+        contributed: (N, I) by name of score, from `contributions`.
         chosen: (N, K) items.
         is_cold: whether the users have no history, so that GraphSAGE speaks from attributes and friends alone.
 
@@ -98,11 +105,10 @@ def reasons(
     """
     reason_of = _COLD_REASON_OF if is_cold else _REASON_OF
     gathered: dict[int, Floats] = {}
-    for name in SCORES:
-        if name in parts and weights.get(name, 0.0) > 0:
-            share = np.float32(weights[name]) * np.take_along_axis(standardise(parts[name]), chosen, axis=1)
-            code = REASONS.index(reason_of[name])
-            gathered[code] = gathered[code] + share if code in gathered else share
+    for name, part in contributed.items():
+        share = np.take_along_axis(part, chosen, axis=1)
+        code = REASONS.index(reason_of[name])
+        gathered[code] = gathered[code] + share if code in gathered else share
     result = np.full((*chosen.shape, 2), NO_REASON, dtype=np.uint8)
     if not gathered:
         return result

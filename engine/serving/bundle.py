@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.artifact import read_artifact, read_tables, read_weights
 from engine.errors import ArtifactError
 from engine.evaluation import top_k
-from engine.serving.blend import BlendWeights, PlainModel, blend, popularity, reasons, similarity
+from engine.serving.blend import BlendWeights, PlainModel, blend, contributions, popularity, reasons, similarity
 from engine.serving.features import FeatureRecipe, feature_rows
 from engine.serving.forward import ForwardModel, NewEdges, embed
 from engine.types import Artifact, RankedLists
@@ -91,12 +91,13 @@ class Bundle:
         parts = self._parts(newcomer, embedding)
         strategy = _strategy(newcomer, embedding)
         weight = self.weights.warm if strategy == "history" else self.weights.cold
-        total = blend(parts, weight)
+        contributed = contributions(parts, weight)
+        total = blend(contributed, (1, len(self.item_count)))
         total[0, [*newcomer.items, *hidden]] = -np.inf
         best = top_k(total, k)
         score = np.take_along_axis(total, best, axis=1)
         listed = np.isfinite(score)
-        why = reasons(parts, weight, best, is_cold=strategy != "history")
+        why = reasons(contributed, best, is_cold=strategy != "history")
         return RankedLists(np.where(listed, best, -1), np.where(listed, score, 0.0), why), strategy
 
     def _parts(self, newcomer: Newcomer, embedding: Floats) -> dict[str, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.serving.blend import PlainModel, blend, popularity, reasons, similarity, standardise
+from engine.serving.blend import PlainModel, blend, contributions, popularity, reasons, similarity, standardise
 from engine.types import REASONS
 
 
@@ -18,8 +18,9 @@ def test_standardise_gives_mean_zero_and_deviation_one_and_zeros_for_a_flat_row(
 def test_blend_adds_weighted_standardised_parts_and_ignores_the_rest() -> None:
     parts = {"itemitem": np.array([[0.0, 0.0, 3.0]], np.float32), "popularity": np.array([[5.0, 1.0, 3.0]], np.float32)}
     wanted = 2.0 * standardise(parts["itemitem"]) + 0.5 * standardise(parts["popularity"])
-    assert blend(parts, {"itemitem": 2.0, "popularity": 0.5, "friends": 9.0}) == pytest.approx(wanted)
-    assert not blend(parts, {}).any()
+    got = contributions(parts, {"itemitem": 2.0, "popularity": 0.5, "friends": 9.0})
+    assert blend(got, (1, 3)) == pytest.approx(wanted)
+    assert not blend(contributions(parts, {}), (1, 3)).any()
 
 
 def test_reasons_are_the_two_largest_positive_contributions() -> None:
@@ -29,12 +30,13 @@ def test_reasons_are_the_two_largest_positive_contributions() -> None:
         "popularity": np.array([[-1.0, -1.0, 2.0]], np.float32),
         "plain": np.array([[-1.0, -1.0, 2.0]], np.float32),
     }
-    codes = reasons(parts, {"graphsage": 1.0, "itemitem": 0.5, "popularity": 0.1, "plain": 0.1}, np.array([[0, 1, 2]]))
+    weights = {"graphsage": 1.0, "itemitem": 0.5, "popularity": 0.1, "plain": 0.1}
+    codes = reasons(contributions(parts, weights), np.array([[0, 1, 2]]))
     names = [[REASONS[c] if c < 255 else None for c in pair] for pair in codes[0].tolist()]
     assert names == [["taste", None], ["similarItems", None], ["popular", None]]
-    both = reasons({**parts, "itemitem": parts["graphsage"]}, {"graphsage": 1.0, "itemitem": 0.5}, np.array([[0]]))
-    assert [REASONS[c] for c in both[0, 0]] == ["taste", "similarItems"]
-    cold = reasons(parts, {"graphsage": 1.0}, np.array([[0]]), is_cold=True)
+    both = contributions({**parts, "itemitem": parts["graphsage"]}, {"graphsage": 1.0, "itemitem": 0.5})
+    assert [REASONS[c] for c in reasons(both, np.array([[0]]))[0, 0]] == ["taste", "similarItems"]
+    cold = reasons(contributions(parts, {"graphsage": 1.0}), np.array([[0]]), is_cold=True)
     assert REASONS[cold[0, 0, 0]] == "attributes"
 
 
