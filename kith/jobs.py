@@ -27,7 +27,8 @@ def follow(graph: Graph, job_id: str) -> dict[str, Any]:
             while True:
                 job = jobs.get(graph, job_id)
                 if job.get("stage"):
-                    show("%", int(100 * (job.get("progress") or 0)), 100, f"{job['stage']}: {job.get('message') or ''}")
+                    doing = f"{job['stage']}: {job.get('message') or ''}".rstrip(": ")
+                    show("percent", int(100 * (job.get("progress") or 0)), 100, doing)
                 if job["state"] in ENDED:
                     return job
                 time.sleep(POLL_S)

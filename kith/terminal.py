@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-QUIET_LINE_EVERY_S = 5.0
+QUIET_LINE_EVERY_S = 10.0
 """How often a stage says how far it is when the output is not a terminal."""
 
 
@@ -92,17 +92,15 @@ def _bars(label: str) -> Iterator[Progress]:
 
 def _lines(label: str) -> Progress:
     said_at: dict[str, float] = {}
-    ended: set[str] = set()
+    last: dict[str, str] = {}
 
     def show(stage: str, done: int, total: int, doing: str = "") -> None:
         now = time.monotonic()
         is_end = bool(total) and done >= total
-        if stage in ended or (not is_end and now - said_at.get(stage, -QUIET_LINE_EVERY_S) < QUIET_LINE_EVERY_S):
-            return
-        said_at[stage] = now
-        if is_end:
-            ended.add(stage)
-        of_total = f" of {total:,}" if total else ""
-        say(f"    {label} {stage}: {done:,}{of_total} {doing}".rstrip())
+        line = f"    {label} {stage}: {done:,}{f' of {total:,}' if total else ''} {doing}".rstrip()
+        is_due = is_end or now - said_at.get(stage, -QUIET_LINE_EVERY_S) >= QUIET_LINE_EVERY_S
+        if is_due and line != last.get(stage):
+            said_at[stage], last[stage] = now, line
+            say(line)
 
     return show
