@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except EngineError as error:
+    except (EngineError, OSError) as error:
         fail(str(error))
         return 2
     except Exception as error:

@@ -30,7 +30,12 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
         fail(f"{arguments.data}: no such folder")
         return 2
     with progress("evaluate") as show:
-        found = evaluate_interest(arguments.data, split=arguments.split, seed=arguments.seed, progress=show)
+        found = evaluate_interest(
+            arguments.data,
+            split=arguments.split,
+            seed=arguments.seed,
+            report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
+        )
     print_json(found)
     return 0
 

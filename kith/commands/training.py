@@ -19,6 +19,7 @@ def register(commands: Any) -> None:
     train.add_argument("--epochs", type=int, help="at most this many epochs")
     train.add_argument("--from", dest="source", type=Path, metavar="DIR", help="a snapshot folder; no services needed")
     train.add_argument("--out", type=Path, metavar="ARTIFACT", help="where to write the model, with --from")
+    train.add_argument("--device", default="auto", help="auto (default), cpu or cuda, with --from")
     add_subgraph(train)
 
 
@@ -32,17 +33,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _offline(arguments: argparse.Namespace) -> int:
     from engine import artifact, training
+    from engine.interest.training import EncoderSettings
 
-    snapshot = artifact.read_snapshot(arguments.source)
-    options = training.TrainSettings(seed=arguments.seed)
-    if arguments.epochs:
-        options = training.TrainSettings(seed=arguments.seed, max_epochs=arguments.epochs)
+    encoder = EncoderSettings(epochs=arguments.epochs or EncoderSettings().epochs, device=arguments.device)
+    wanted = training.TrainSettings(seed=arguments.seed, encoder=encoder)
     with progress("train") as show:
         training.train(
-            snapshot,
-            options,
+            artifact.read_snapshot(arguments.source),
+            wanted,
             arguments.out,
-            lambda step: show(step["stage"], step.get("done", 0), step.get("total", 0)),
+            lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
         )
     trained = artifact.read_artifact(arguments.out)
     if arguments.json:
