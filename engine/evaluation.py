@@ -230,7 +230,7 @@ def shuffled_split(
     order = np.lexsort((items, users))
     bounds = np.flatnonzero(np.diff(users[order])) + 1
     test = np.zeros(len(users), dtype=bool)
-    rng = random.Random(seed)  # noqa: S311 - the protocol names this generator; nothing secret
+    rng = random.Random(seed)
     for rows in np.split(order, bounds):
         shuffled = rows.tolist()
         rng.shuffle(shuffled)

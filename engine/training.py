@@ -98,32 +98,20 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
     ranker = refit(data, choice, encoder_settings, report)
 
     say("lists", "ranking items for every user")
-    users = np.arange(data.users, dtype=np.int32)
-    recommended = ranker.rank(users, choice.weights, settings.recommended, with_reasons=True)
+    recommended = ranker.rank(
+        np.arange(data.users, dtype=np.int32), choice.weights, settings.recommended, with_reasons=True
+    )
     similar = similar_items(ranker, settings.similar)
 
     say("influence", "estimating whom each user's shares reach")
     edges = edge_probabilities(snapshot)
     influence = score_users(edges, np.random.default_rng([settings.seed, 2]), threads=threads)
-    influences = strongest(edges, settings.influences)
 
     say("write", f"writing {out}")
-    forward = ranker.encoder.forward_model()
-    neighbours = ranker.itemitem.neighbours(settings.itemitem_neighbours, positive=False)
-    tables, weights = serving_arrays(forward, ranker.plain, ranker.item_count, neighbours)
-    tables |= {
-        "user_embedding": ranker.user_embedding,
-        "item_embedding": ranker.encoder.item_embedding,
-        "influence_score": influence.score,
-        "influence_percentile": influence.percentile,
-        "recommended_target": recommended.target,
-        "recommended_score": recommended.score,
-        "recommended_reasons": recommended.reasons,
-        "similar_target": similar.target,
-        "similar_score": similar.score,
-        "influences_target": influences.target,
-        "influences_score": influences.score,
-    }
+    tables, weights = _serving(ranker, settings)
+    tables |= _lists("recommended", recommended) | _lists("similar", similar)
+    tables |= _lists("influences", strongest(edges, settings.influences))
+    tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
     write_artifact(
         out,
         model_version=settings.model_version or derived_version(snapshot, settings),
@@ -181,6 +169,19 @@ def derived_version(snapshot: GraphSnapshot, settings: TrainSettings) -> str:
     """Return a name that equal snapshots, settings and code share."""
     told = json.dumps([snapshot.snapshot_id, settings.to_json(), CODE_VERSION], sort_keys=True, default=str)
     return "m" + hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _lists(name: str, lists: RankedLists) -> dict[str, NDArray[Any]]:
+    tables: dict[str, NDArray[Any]] = {f"{name}_target": lists.target, f"{name}_score": lists.score}
+    return tables if lists.reasons is None else {**tables, f"{name}_reasons": lists.reasons}
+
+
+def _serving(ranker: Ranker, settings: TrainSettings) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Return embeddings and all tables and weights that newcomers are served with."""
+    neighbours = ranker.itemitem.neighbours(settings.itemitem_neighbours, positive=False)
+    tables, weights = serving_arrays(ranker.encoder.forward_model(), ranker.plain, ranker.item_count, neighbours)
+    tables |= {"user_embedding": ranker.user_embedding, "item_embedding": ranker.encoder.item_embedding}
+    return tables, weights
 
 
 def _evaluate(choice: Choice, seed: int) -> dict[str, Any]:
