@@ -23,11 +23,10 @@ ROUNDS = 3
 TIMEOUT_S = 600.0
 
 
-def run(graph: Graph | None, settings: Settings, size: str = "small") -> dict[str, Any]:
+def run(settings: Settings, size: str = "small") -> dict[str, Any]:
     """Measure on the benchmarks' own Neo4j and return the figures.
 
     Args:
-        graph: not used; every benchmark has this signature.
         settings: `cache` is where the prepared graph lies.
         size: `small` or `full`.
 
@@ -79,4 +78,4 @@ def _size_bytes(edges: Edges) -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(orjson.dumps(run(None, Settings.load(), *sys.argv[1:2])).decode() + "\n")
+    sys.stdout.write(orjson.dumps(run(Settings.load(), *sys.argv[1:2])).decode() + "\n")

@@ -28,11 +28,10 @@ LIST_BATCH_ROWS = 5000
 RECOMMENDED, NEIGHBOURS = 200, 20
 
 
-def run(graph: Graph | None, settings: Settings, size: str = "small") -> dict[str, Any]:
+def run(settings: Settings, size: str = "small") -> dict[str, Any]:
     """Measure on the benchmarks' own Neo4j and return the figures.
 
     Args:
-        graph: not used; every benchmark has this signature.
         settings: `cache` is where the prepared graph lies.
         size: `small` or `full`.
 
@@ -115,4 +114,4 @@ def _artifact(size: Size, generator: np.random.Generator, *, lists: bool) -> Art
 
 
 if __name__ == "__main__":
-    sys.stdout.write(orjson.dumps(run(None, Settings.load(), *sys.argv[1:2])).decode() + "\n")
+    sys.stdout.write(orjson.dumps(run(Settings.load(), *sys.argv[1:2])).decode() + "\n")

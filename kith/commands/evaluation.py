@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from kith.commands.arguments import add, connect, settings
+from kith.commands.arguments import add, settings
 from kith.terminal import fail, print_json, progress
 
 
@@ -45,6 +45,5 @@ def run_bench(arguments: argparse.Namespace) -> int:
     from importlib import import_module
 
     bench = import_module(f"benchmarks.{arguments.name}")
-    with connect() as graph:
-        print_json(bench.run(graph, settings(), size=arguments.size))
+    print_json(bench.run(settings(), size=arguments.size))
     return 0
