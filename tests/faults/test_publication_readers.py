@@ -185,7 +185,8 @@ def test_readers_see_one_version_whatever_happens_to_publishers(
         sequences = sorted(set().union(*(t.sequences for t in tallies)))
         print(
             f"\nR8 seed={SEED} publications={PUBLICATIONS} killed={killed} reads={sum(t.reads for t in tallies)} "
-            f"misses={sum(t.misses for t in tallies)} mixed={len(mixed)} backwards={len(backwards)} sequences={sequences}"
+            f"misses={sum(t.misses for t in tallies)} mixed={len(mixed)} backwards={len(backwards)} "
+            f"sequences={sequences}"
         )
     assert mixed == []
     assert backwards == []
