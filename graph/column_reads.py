@@ -109,10 +109,11 @@ def node_columns(cut: Cut, label: str) -> tuple[Columns, Columns]:
         for kind, decode in (("values", _numbers), ("texts", _texts), ("times", _times)):
             for key, column in zip(given[kind], row[kind], strict=True):
                 parts[key].append(decode(column))
-    dtypes = {"ix": np.int64, "ids": object, "sharing": bool}
-    found = {key: np.concatenate([np.empty(0, dtypes[key]), *blocks]) for key, blocks in heads.items()}
-    found["ix"] = found["ix"].astype(np.int64)
-    found["sharing"] = found["sharing"].astype(bool)
+    found: Columns = {
+        "ix": np.concatenate([np.empty(0, dtype=np.int64), *heads["ix"]]),
+        "ids": np.concatenate([np.empty(0, dtype=object), *heads["ids"]]),
+        "sharing": np.concatenate([np.empty(0, dtype=bool), *heads["sharing"]]),
+    }
     return found, {key: _joined(blocks) for key, blocks in parts.items() if blocks}
 
 

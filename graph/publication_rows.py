@@ -91,9 +91,9 @@ def _lists(
 ) -> list[tuple[list[str], Vector | list[float]]]:
     """Return per row the names of its targets and their scores; -1 ends a list."""
     target, score = lists.target[start:stop], np.ascontiguousarray(lists.score[start:stop], dtype=np.float32)
-    length = np.where((target < 0).any(axis=1), (target < 0).argmax(axis=1), target.shape[1]) if target.size else []
-    if len(length) == 0:
+    if target.size == 0:
         return [([], [])] * (stop - start)
+    length = np.where((target < 0).any(axis=1), (target < 0).argmax(axis=1), target.shape[1])
     named = names[np.maximum(target, 0)]
     return [
         (named[row, :n].tolist(), Vector(score[row, :n])) if n else ([], []) for row, n in enumerate(length.tolist())
