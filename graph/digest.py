@@ -10,7 +10,7 @@ import orjson
 
 from graph.connection import Graph
 
-CLOCKS: Final = frozenset({"ingestedAt", "receivedAt", "appliedAt", "ix", "imported"})
+CLOCKS: Final = frozenset({"firstIngestedAt", "ingestedAt", "receivedAt", "appliedAt", "ix", "imported"})
 """Properties that tell when or how something was written, not what."""
 TIMEOUT_S: Final = 3_600.0
 MASK: Final = 2**256 - 1

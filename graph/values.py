@@ -19,8 +19,9 @@ LAST_TIME_MS: Final = 253_402_300_799_999
 ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 RESERVED_NAMES = frozenset(
     {
-        "userId", "itemId", "shareId", "eventId", "consent", "stub", "ix", "ingestedAt", "modelVersion", "occurredAt",
+        "userId", "itemId", "shareId", "eventId", "consent", "stub", "ix", "ingestedAt", "firstIngestedAt",
         "tags", "build", "createdAt", "priceMinor", "currency", "price", "count", "firstAt", "lastAt",
+        "modelVersion", "occurredAt",
     }
 )  # fmt: skip
 """Names with a meaning of their own; a free attribute may not take them."""

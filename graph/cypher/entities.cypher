@@ -7,7 +7,8 @@ SET u += row[1], u.isNew = null, u.stub = null, u.consent = coalesce(u.consent, 
 FOREACH (at IN CASE WHEN row[2] IS NULL THEN [] ELSE [datetime({epochMillis: row[2]})] END | SET u.createdAt = at)
 FOREACH (_ IN CASE WHEN created AND $stampCreated THEN [1] ELSE [] END |
   SET u.createdAt = coalesce(u.createdAt, datetime()))
-FOREACH (_ IN CASE WHEN created OR properties(u) <> before THEN [1] ELSE [] END | SET u.ingestedAt = datetime())
+FOREACH (_ IN CASE WHEN created OR properties(u) <> before THEN [1] ELSE [] END |
+  SET u.firstIngestedAt = coalesce(u.firstIngestedAt, u.ingestedAt), u.ingestedAt = datetime())
 RETURN count(CASE WHEN created THEN 1 END) AS created
 
 // upsert_items: creates or completes items; a null property is removed; rows [itemId, properties, createdMs]
@@ -19,7 +20,8 @@ SET i += row[1], i.isNew = null, i.stub = null
 FOREACH (at IN CASE WHEN row[2] IS NULL THEN [] ELSE [datetime({epochMillis: row[2]})] END | SET i.createdAt = at)
 FOREACH (_ IN CASE WHEN created AND $stampCreated THEN [1] ELSE [] END |
   SET i.createdAt = coalesce(i.createdAt, datetime()))
-FOREACH (_ IN CASE WHEN created OR properties(i) <> before THEN [1] ELSE [] END | SET i.ingestedAt = datetime())
+FOREACH (_ IN CASE WHEN created OR properties(i) <> before THEN [1] ELSE [] END |
+  SET i.firstIngestedAt = coalesce(i.firstIngestedAt, i.ingestedAt), i.ingestedAt = datetime())
 RETURN count(CASE WHEN created THEN 1 END) AS created
 
 // put_friends: states friendships as they are now, also ended ones; rows [userId, friendId, tieKey, ms, strength]
@@ -31,7 +33,8 @@ ON CREATE SET f.strength = 1.0, f.isNew = true
 WITH row, f, f.isNew IS NOT NULL AS created, properties(f) AS before
 SET f.isNew = null, f.strength = coalesce(row[4], f.strength)
 FOREACH (at IN CASE WHEN row[3] IS NULL THEN [] ELSE [datetime({epochMillis: row[3]})] END | SET f.since = at)
-FOREACH (_ IN CASE WHEN created OR properties(f) <> before THEN [1] ELSE [] END | SET f.ingestedAt = datetime())
+FOREACH (_ IN CASE WHEN created OR properties(f) <> before THEN [1] ELSE [] END |
+  SET f.firstIngestedAt = coalesce(f.firstIngestedAt, f.ingestedAt), f.ingestedAt = datetime())
 WITH row, created
 OPTIONAL MATCH (e:KithEndedTie {tieKey: row[2]})
 DELETE e
@@ -84,9 +87,10 @@ RETURN u.consent AS consent
 UNWIND $rows AS row
 MATCH (u:User {userId: row[0]})
 WHERE u.consent IS NULL OR u.consent <> row[1]
-SET u.consent = row[1], u.ingestedAt = datetime()
+SET u.consent = row[1], u.firstIngestedAt = coalesce(u.firstIngestedAt, u.ingestedAt), u.ingestedAt = datetime()
 FOREACH (_ IN CASE WHEN 'personalisation' IN row[1] THEN [] ELSE [1] END |
   SET u.embedding = null, u.embedding_a = null, u.embedding_b = null,
+      u.build_a = null, u.build_b = null, u.modelVersion = null,
       u.recommendedItems_a = null, u.recommendedItems_b = null,
       u.recommendedScores_a = null, u.recommendedScores_b = null,
       u.recommendedReasons_a = null, u.recommendedReasons_b = null)

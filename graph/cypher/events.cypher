@@ -47,7 +47,8 @@ WITH row, u, i,
      CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END AS first,
      CASE WHEN row[4] IS NULL THEN null ELSE datetime({epochMillis: row[4]}) END AS last
 MERGE (u)-[v:VIEWED]->(i)
-SET v.count = coalesce(v.count, 0) + row[2], v.ingestedAt = datetime(),
+SET v.count = coalesce(v.count, 0) + row[2],
+    v.firstIngestedAt = coalesce(v.firstIngestedAt, v.ingestedAt), v.ingestedAt = datetime(),
     v.firstAt = CASE WHEN v.firstAt <= first THEN v.firstAt ELSE coalesce(first, v.firstAt) END,
     v.lastAt = CASE WHEN v.lastAt >= last THEN v.lastAt ELSE coalesce(last, v.lastAt) END
 
@@ -104,7 +105,8 @@ MATCH (child:Share {shareId: id})-[:RESHARE_OF]->(parent:Share)
 MATCH path = (below:Share)-[:RESHARE_OF*0..1000]->(child)
 WITH below, parent.rootShareId AS rootShareId, parent.depth + 1 + length(path) AS depth
 WHERE below.rootShareId <> rootShareId OR below.depth <> depth
-SET below.rootShareId = rootShareId, below.depth = depth, below.ingestedAt = datetime()
+SET below.rootShareId = rootShareId, below.depth = depth,
+    below.firstIngestedAt = coalesce(below.firstIngestedAt, below.ingestedAt), below.ingestedAt = datetime()
 RETURN count(below) AS changed
 
 // write_recipients: who a new share was sent to; rows [userId, shareId]
@@ -145,7 +147,8 @@ RETURN id AS eventId
 // write_refunds: sums what was paid back of a purchase; rows [purchaseEventId, valueMinor]
 UNWIND $rows AS row
 MATCH ()-[p:PURCHASED {eventId: row[0]}]->()
-SET p.refundedMinor = coalesce(p.refundedMinor, 0) + row[1], p.ingestedAt = datetime()
+SET p.refundedMinor = coalesce(p.refundedMinor, 0) + row[1],
+    p.firstIngestedAt = coalesce(p.firstIngestedAt, p.ingestedAt), p.ingestedAt = datetime()
 
 // write_pending: keeps events until what they name is there; rows [pendingId, waitsFor, body]
 UNWIND $rows AS row
@@ -169,7 +172,8 @@ ON CREATE SET f.since = at, f.strength = row[4], f.ingestedAt = datetime()
 FOREACH (_ IN CASE
     WHEN at IS NOT NULL AND (f.since IS NULL OR at > f.since OR (at = f.since AND row[4] > f.strength)) THEN [1]
     ELSE [] END |
-  SET f.since = at, f.strength = row[4], f.ingestedAt = datetime())
+  SET f.since = at, f.strength = row[4],
+    f.firstIngestedAt = coalesce(f.firstIngestedAt, f.ingestedAt), f.ingestedAt = datetime())
 WITH row, f
 MATCH (e:KithEndedTie {tieKey: row[2]})
 WHERE coalesce(f.since, datetime({epochMillis: 0})) <= e.endedAt
@@ -197,7 +201,8 @@ WITH row, a, b, CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: r
 MERGE (a)-[f:FOLLOWS]->(b)
 ON CREATE SET f.since = at, f.ingestedAt = datetime()
 FOREACH (_ IN CASE WHEN at IS NOT NULL AND (f.since IS NULL OR at > f.since) THEN [1] ELSE [] END |
-  SET f.since = at, f.ingestedAt = datetime())
+  SET f.since = at,
+    f.firstIngestedAt = coalesce(f.firstIngestedAt, f.ingestedAt), f.ingestedAt = datetime())
 WITH row, f
 MATCH (e:KithEndedTie {tieKey: row[2]})
 WHERE coalesce(f.since, datetime({epochMillis: 0})) <= e.endedAt

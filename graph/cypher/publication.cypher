@@ -98,7 +98,8 @@ WHERE w.writerBuild = $build
 MERGE (p:Published {key: 'live'})
 WITH w, p
 WHERE coalesce(p.publicationSeq, 0) = $expected_seq
-SET p.slot = $slot, p.build = $build, p.modelVersion = $model_version, p.publicationSeq = $expected_seq + 1,
+SET p.live = [$slot, toString($build), $model_version, toString($expected_seq + 1)],
+    p.slot = $slot, p.build = $build, p.modelVersion = $model_version, p.publicationSeq = $expected_seq + 1,
     p.flippedAt = datetime.realtime(),
     w['build_' + $slot] = $build, w['modelVersion_' + $slot] = $model_version,
     w.writerBuild = null, w.writerOwner = null, w.writerUntil = null
@@ -109,7 +110,8 @@ CYPHER 25
 MATCH (w:KithPublication {key: 'publication'})
 MATCH (p:Published {key: 'live'})
 WHERE p.publicationSeq = $expected_seq AND w['build_' + $slot] = $build
-SET p.slot = $slot, p.build = $build, p.modelVersion = w['modelVersion_' + $slot],
+SET p.live = [$slot, toString($build), w['modelVersion_' + $slot], toString($expected_seq + 1)],
+    p.slot = $slot, p.build = $build, p.modelVersion = w['modelVersion_' + $slot],
     p.publicationSeq = $expected_seq + 1, p.flippedAt = datetime.realtime()
 RETURN p.publicationSeq AS publicationSeq, p.modelVersion AS modelVersion
 

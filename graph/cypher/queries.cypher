@@ -1,6 +1,8 @@
 // recommendation_inputs: all that a user's list is made of, from the live slot, in one statement
 MATCH (u:User {userId: $user_id})
-OPTIONAL MATCH (p:Published {key: 'live'})
+OPTIONAL MATCH (n:Published {key: 'live'})
+WITH u, n.live AS live
+WITH u, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 WITH u, p, p.slot = 'a' AS inA, coalesce('personalisation' IN u.consent, false) AS consented
 WITH u, p, inA, consented,
      consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
@@ -72,7 +74,10 @@ LIMIT $limit
 
 // nearest_items: items of the live slot nearest to a vector of the same version
 CYPHER 25
-MATCH (p:Published {key: 'live', modelVersion: $model_version})
+MATCH (n:Published {key: 'live'})
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
+WHERE p.modelVersion = $model_version
 CALL (p) {
   FILTER p.slot = 'a'
   MATCH (i:Item) SEARCH i IN (VECTOR INDEX item_embedding_a FOR $vector LIMIT $limit) SCORE AS score
@@ -105,7 +110,9 @@ RETURN DISTINCT itemId
 
 // similar_items: an item's neighbours in the live slot
 MATCH (i:Item {itemId: $item_id})
-OPTIONAL MATCH (p:Published {key: 'live'})
+OPTIONAL MATCH (n:Published {key: 'live'})
+WITH i, n.live AS live
+WITH i, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 WITH i, p, p.slot = 'a' AS inA
 WITH i, p, inA, coalesce(CASE WHEN inA THEN i.build_a ELSE i.build_b END = p.build, false) AS current
 WITH i, p, current,
@@ -123,7 +130,9 @@ RETURN i.category AS category, p.modelVersion AS modelVersion, current, items, s
         | [name, i[name]]] AS attributes
 
 // top_influencers: users of the live slot by influence, from a place in that order on
-MATCH (p:Published {key: 'live'})
+MATCH (n:Published {key: 'live'})
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 CALL (p) {
   WITH p WHERE p.slot = 'a'
   MATCH (u:User)
@@ -145,7 +154,9 @@ RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq, userI
 ORDER BY influenceScore DESC, userId
 
 // category_influencers: of the most influential users those active in a category, by influence times share of acts
-MATCH (p:Published {key: 'live'})
+MATCH (n:Published {key: 'live'})
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 CALL (p) {
   WITH p WHERE p.slot = 'a'
   MATCH (u:User)
@@ -174,12 +185,16 @@ ORDER BY categoryScore DESC, userId
 LIMIT $limit
 
 // published: the live version
-MATCH (p:Published {key: 'live'})
+MATCH (n:Published {key: 'live'})
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq
 
 // user_influence: a user's influence in the live slot and whom it works on
 MATCH (u:User {userId: $user_id})
-OPTIONAL MATCH (p:Published {key: 'live'})
+OPTIONAL MATCH (n:Published {key: 'live'})
+WITH u, n.live AS live
+WITH u, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 WITH u, p, p.slot = 'a' AS inA, coalesce('sharing' IN u.consent, false) AS consented
 WITH u, p, inA, consented,
      consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
@@ -198,7 +213,9 @@ RETURN p.modelVersion AS modelVersion, consented, score, percentile,
 
 // user_profile: a user's attributes, acts by type, favourite categories and brands, ties and influence
 MATCH (u:User {userId: $user_id})
-OPTIONAL MATCH (p:Published {key: 'live'})
+OPTIONAL MATCH (n:Published {key: 'live'})
+WITH u, n.live AS live
+WITH u, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 WITH u, p, p.slot = 'a' AS inA, coalesce(size(u.consent) > 0, false) AS consented
 WITH u, p, inA, consented,
      consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
@@ -242,7 +259,9 @@ RETURN i.itemId AS itemId
 // share_candidates: friends, past recipients and past senders of a user, with what their chance to act is made of
 MATCH (u:User {userId: $user_id})
 MATCH (i:Item {itemId: $item_id})
-OPTIONAL MATCH (p:Published {key: 'live'})
+OPTIONAL MATCH (n:Published {key: 'live'})
+WITH u, i, n.live AS live
+WITH u, i, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 WITH u, i, p, p.slot = 'a' AS inA,
      COLLECT {
        MATCH (w:User)-[:SHARED]->(:Share)-[:OF_ITEM]->(i)

@@ -46,7 +46,12 @@ def export_graph(arguments: argparse.Namespace) -> int:
 
     begin = time.perf_counter()
     with connect() as graph, progress("export") as show:
-        taken = snapshot.export(graph, settings(), subgraph(arguments), progress=show)
+        taken = snapshot.export(
+            graph,
+            settings(),
+            subgraph(arguments),
+            progress=lambda part, doing: show("percent", int(100 * part), 100, doing),
+        )
     artifact.write_snapshot(taken, arguments.folder)
     counts = {
         "users": len(taken.users),

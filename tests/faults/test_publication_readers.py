@@ -30,7 +30,8 @@ READ_TIMEOUT_S = 1.0
 SEED = 20_260_801
 SEEN_BY_PROPERTY = """
 MATCH (n:Published {key: 'live'})
-WITH n {.slot, .build, .modelVersion, .publicationSeq} AS p
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 MATCH (u:User) WHERE u.userId IN $ids
 WITH p, u, CASE p.slot WHEN 'a' THEN u.build_a ELSE u.build_b END = p.build AS valid
 RETURN p.publicationSeq AS seq, p.modelVersion AS version, count(*) AS users,
@@ -41,7 +42,8 @@ RETURN p.publicationSeq AS seq, p.modelVersion AS version, count(*) AS users,
 SEEN_BY_VECTOR = """
 CYPHER 25
 MATCH (n:Published {key: 'live'})
-WITH n {.slot, .build, .modelVersion, .publicationSeq} AS p
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 CALL (p) {
   WITH p WHERE p.slot = 'a'
   MATCH (v:User) SEARCH v IN (VECTOR INDEX user_embedding_a FOR $vector LIMIT 5) SCORE AS score
