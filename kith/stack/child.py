@@ -63,9 +63,7 @@ class Child:
         backoff_s = FIRST_BACKOFF_S
         while not self._ending.is_set():
             try:
-                running = self._begin()
-                reason = self._watch(running)
-                self._end(running)
+                reason = self._run()
             except Exception as error:  # whatever it is, the process must not be left without its keeper
                 traceback.print_exc()
                 reason = f"cannot be kept ({error})"
@@ -81,6 +79,14 @@ class Child:
             self._ending.wait(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
         self.status.state = "stopped"
+
+    def _run(self) -> str:
+        """Run the process until it ends or has to; return its exit code or what was wrong."""
+        running = self._begin()
+        try:
+            return self._watch(running)
+        finally:
+            self._end(running)
 
     def _begin(self) -> subprocess.Popen[bytes]:
         self._well_since = 0.0
@@ -101,33 +107,32 @@ class Child:
 
     def _watch(self, running: subprocess.Popen[bytes]) -> str:
         """Watch until the process ends, stays unwell or is to stop; return its exit code or what was wrong."""
-        check = CHECKS[self.process.check]
         bad_since = 0.0
         next_check = self._began + (SETTLE_S if self.process.check == "alive" else 0.0)
         while not self._ending.is_set():
             code = running.poll()
             if code is not None:
                 return str(code)
-            now = time.monotonic()
-            if now >= next_check and not self.process.runs_once:
-                answer = check(self.process.target)
+            if time.monotonic() >= next_check and not self.process.runs_once:
+                is_bad = self._ask()
                 now = time.monotonic()
-                if answer:
-                    self._be_well(now)
-                    bad_since = 0.0
-                elif answer is False or not self._well_since:
-                    bad_since = bad_since or now
-                    patience_s = self.process.unwell_for_s if self._well_since else self.process.start_timeout_s
-                    if now - bad_since > patience_s:
-                        return f"no answer for {patience_s:.0f} s"
+                bad_since = (bad_since or now) if is_bad else 0.0
+                patience_s = self.process.unwell_for_s if self._well_since else self.process.start_timeout_s
+                if bad_since and now - bad_since > patience_s:
+                    return f"no answer for {patience_s:.0f} s"
                 next_check = now + (self.process.check_every_s if self._well_since else STARTING_POLL_S)
             self._turn_log()
             self._ending.wait(EXIT_POLL_S if self._well_since else STARTING_POLL_S)
         return "stopped"
 
-    def _be_well(self, now: float) -> None:
-        self._well_since = self._well_since or now
-        self.status.state, self.status.problem = "well", ""
+    def _ask(self) -> bool:
+        """Ask the process how it is; return whether the answer counts against it."""
+        answer = CHECKS[self.process.check](self.process.target)
+        if answer:
+            self._well_since = self._well_since or time.monotonic()
+            self.status.state, self.status.problem = "well", ""
+        # What cannot be told counts against a process only until it has been well once.
+        return answer is False or (answer is None and not self._well_since)
 
     def _end(self, running: subprocess.Popen[bytes]) -> None:
         """End the process if it still runs, then whatever is left of its group."""
