@@ -33,6 +33,8 @@ from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
 
 CODE_VERSION = "0.1.0"
 """Version of the training code, written in every model."""
+SIMILAR_CANDIDATES = 200
+"""Item-item weights per item that count for its nearest."""
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -134,19 +136,27 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
 
 
 def similar_items(ranker: Ranker, k: int) -> RankedLists:
-    """Return each item's k nearest: by the item-item model, else (no interactions) by embedding."""
-    lists = ranker.itemitem.neighbours(k)
-    alone = np.flatnonzero((lists.target < 0).all(axis=1))
-    vectors = ranker.encoder.item_embedding
-    for start in range(0, len(alone), 1024):
-        rows = alone[start : start + 1024]
+    """Return each item's k nearest, best first, scores in (0, 1]: half embedding, half item-item model.
+
+    score(i, j) = (cos(h_i, h_j) + w_ij / max_j w_ij) / 2. Behaviour alone is noise for an item that few acted on, the
+    embedding alone forgets who acts on what together (docs/adr/0005 has the figures).
+    """
+    vectors, weights = ranker.encoder.item_embedding, ranker.itemitem.neighbours(SIMILAR_CANDIDATES)
+    items, kept = len(vectors), min(k, len(vectors) - 1)
+    target, score = np.full((items, k), -1, dtype=np.int32), np.zeros((items, k), dtype=np.float32)
+    for start in range(0, items, 1024):
+        rows = np.arange(start, min(start + 1024, items))
         closeness = vectors[rows] @ vectors.T
+        known = weights.target[rows] >= 0
+        row, rank = np.nonzero(known)
+        largest = np.maximum(weights.score[rows].max(axis=1, initial=0.0), np.finfo(np.float32).tiny)
+        closeness[row, weights.target[rows][row, rank]] += weights.score[rows][row, rank] / largest[row]
         closeness[np.arange(len(rows)), rows] = -np.inf
-        best = top_k(closeness, lists.target.shape[1])
-        score = np.take_along_axis(closeness, best, axis=1)
-        lists.target[rows] = np.where(score > 0, best, -1)
-        lists.score[rows] = np.where(score > 0, score, 0.0)
-    return lists
+        best = top_k(closeness, kept)
+        found = np.take_along_axis(closeness, best, axis=1) / 2
+        target[rows, :kept] = np.where(found > 0, best, -1)
+        score[rows, :kept] = np.where(found > 0, found, 0.0)
+    return RankedLists(target, score)
 
 
 def strongest(edges: EdgeProbabilities, k: int) -> RankedLists:

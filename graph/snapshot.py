@@ -26,10 +26,11 @@ from graph.connection import Graph
 from graph.settings import Settings
 from graph.subgraph import SubgraphOptions, restrict
 
-__all__ = ["SubgraphOptions", "export", "interaction_columns", "prepare"]
+__all__ = ["SubgraphOptions", "export", "interaction_columns", "prepare", "settle"]
 
 WATERMARK_LAG_S = 5
 """Longer than a write takes from its time stamp to its commit."""
+SETTLE_POLL_S = 0.25
 NUMBERING_TIMEOUT_S = 3600.0
 TYPE_CODES = {name: code for code, name in enumerate(INTERACTION_TYPES)}
 USER_READS, SHARE_READS = 6, 3
@@ -89,9 +90,32 @@ def export(
     return replace(part, snapshot_id=f"{identify(part)}-d{duration_ms}")
 
 
+def settle(graph: Graph, check: Callable[[], None] | None = None) -> None:
+    """Wait, about six seconds, until all that was acknowledged before this call lies below the watermark.
+
+    Without it an export right after an import would miss the import's last seconds.
+
+    Args:
+        graph: the connection.
+        check: called between looks at the clock; what it raises ends the wait.
+
+    Raises:
+        UnavailableError: Neo4j went away.
+    """
+    begun_s = _watermark_s(graph, 0) + 1
+    while _watermark_s(graph, WATERMARK_LAG_S) < begun_s:
+        if check is not None:
+            check()
+        time.sleep(SETTLE_POLL_S)
+
+
+def _watermark_s(graph: Graph, lag_s: int) -> int:
+    return graph.read("snapshot.watermark", lag_s=lag_s)[0]["watermarkS"]
+
+
 def prepare(graph: Graph, progress: Progress | None = None) -> Cut:
     """Take the watermark, then give every node that has none its dense index: what is in the cut can be read."""
-    watermark_s: int = graph.read("snapshot.watermark", lag_s=WATERMARK_LAG_S)[0]["watermarkS"]
+    watermark_s = _watermark_s(graph, WATERMARK_LAG_S)
     for label in ("users", "items", "shares"):
         graph.auto(f"snapshot.number_{label}", timeout_s=NUMBERING_TIMEOUT_S)
     bounds: dict[str, int] = graph.read("snapshot.bounds", timeout_s=NUMBERING_TIMEOUT_S)[0]

@@ -14,7 +14,7 @@ from graph.connection import Graph
 from graph.jobs import Claim
 from graph.publication import publish
 from graph.settings import Settings
-from graph.snapshot import SubgraphOptions, export
+from graph.snapshot import SubgraphOptions, export, settle
 from workers import child
 from workers.watch import Watch
 
@@ -61,6 +61,7 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
 def _export(graph: Graph, settings: Settings, claim: Claim, watch: Watch, folder: Path) -> str:
     watch.report(0.0, "export")
     given = claim.options.get("subgraph") or {}
+    settle(graph, watch.check)
     options = SubgraphOptions(**{**given, "seeds": tuple(given.get("seeds") or ())})
     snapshot = export(graph, settings, options, progress=lambda *_: watch.check())
     watch.report(EXPORTED / 2, "export", f"{len(snapshot.users)} users, {len(snapshot.items)} items")

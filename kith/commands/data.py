@@ -46,6 +46,7 @@ def export_graph(arguments: argparse.Namespace) -> int:
 
     begin = time.perf_counter()
     with connect() as graph, progress("export") as show:
+        snapshot.settle(graph)
         taken = snapshot.export(
             graph,
             settings(),

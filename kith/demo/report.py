@@ -53,8 +53,9 @@ def _three_likes(client: Client, world: World, user: str) -> dict[str, Any]:
     category_of = dict(zip(world.items["itemId"], world.items["category"], strict=True))
     before = _top_categories(client, user, category_of)
     known = set(world.interactions.loc[world.interactions["userId"] == user, "itemId"])
+    liked_most = world.interactions.loc[world.interactions["type"] == "like", "itemId"].value_counts().index
     fresh_of = {
-        category: [item for item, its in category_of.items() if its == category and item not in known]
+        category: [item for item in liked_most if category_of[item] == category and item not in known]
         for category in sorted(set(category_of.values()))
     }
     category = max(fresh_of, key=lambda name: (before[name] <= FEW, len(fresh_of[name])))

@@ -14,7 +14,7 @@ import pytest
 
 from engine.artifact import read_snapshot, write_snapshot
 from engine.types import INTERACTION_TYPES, NO_TIME, GraphSnapshot
-from graph import events, snapshot
+from graph import entities, events, snapshot
 from graph.connection import Graph
 from graph.settings import Settings
 from graph.snapshot import SubgraphOptions
@@ -237,3 +237,11 @@ def test_the_cut_holds_while_writers_work(empty: None, cypher: Cypher, graph: Gr
         assert must, "nothing was acknowledged before the watermark"
         assert must <= got
         assert got == rows_of(cypher, part.watermark_s)
+
+
+def test_what_was_acknowledged_before_an_export_was_asked_for_is_in_it(graph, settings):
+    entities.upsert_users(graph, settings, [{"userId": "just-now"}])
+    assert "just-now" not in snapshot.export(graph, settings).users.ids
+    entities.upsert_users(graph, settings, [{"userId": "now-too"}])
+    snapshot.settle(graph)
+    assert {"just-now", "now-too"} <= set(snapshot.export(graph, settings).users.ids)
