@@ -34,7 +34,7 @@ class ItemItem:
     seen: Adjacency
     """(U, I) the scaled history the model was fitted on."""
     items: NDArray[np.int32]
-    """(M,) items the model knows, ascending (all, unless there were more than the limit)."""
+    """(M,) items the model knows, ascending: those with a positive, the most popular ones above the limit."""
     in_user_space: bool
     core: torch.Tensor
     """A X, (U, M), in user space; B, (M, M), in item space; float32."""
@@ -138,16 +138,19 @@ def fit(history: Adjacency, ridge: float, exponent: float = 0.2, limit: int = 16
     popularity = np.bincount(history.indices, minlength=history.columns)
     scale = np.maximum(popularity, 1).astype(np.float64) ** -exponent
     seen = history.scale(None, scale)
-    items = np.arange(history.columns, dtype=np.int32)
-    in_user_space = history.rows < history.columns and history.rows <= limit
-    if not in_user_space and history.columns > limit:
+    # Rows and columns without a positive would only make the inverse larger: their part of every result is zero.
+    active = np.flatnonzero(history.degree)
+    items = np.flatnonzero(popularity).astype(np.int32)
+    in_user_space = len(active) < len(items) and len(active) <= limit
+    if not in_user_space and len(items) > limit:
         items = np.sort(np.argsort(-popularity, kind="stable")[:limit]).astype(np.int32)
     known = seen.take_columns(items)
-    gram = _gram(known.transpose() if in_user_space else known)
+    gram = _gram(known.take(active).transpose() if in_user_space else known)
     gram.diagonal().add_(ridge)
     inverse = _invert(gram)
     if in_user_space:
-        core = (known.transpose().torch() @ inverse).T.contiguous()
+        core = torch.zeros((history.rows, len(items)))
+        core[torch.from_numpy(active)] = (known.take(active).transpose().torch() @ inverse).T
         diagonal = (1.0 - _column_products(known, core)) / ridge
     else:
         diagonal = inverse.diagonal().clone()

@@ -69,7 +69,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Show every check; exit code 1 when one found a fault."""
     from kith import doctor as checks
 
-    findings = checks.doctor(settings())
+    findings = checks.doctor()
     if arguments.json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
