@@ -139,7 +139,7 @@ def similar_items(ranker: Ranker, k: int) -> RankedLists:
     """Return each item's k nearest, best first, scores in (0, 1]: half embedding, half item-item model.
 
     score(i, j) = (cos(h_i, h_j) + w_ij / max_j w_ij) / 2. Behaviour alone is noise for an item that few acted on, the
-    embedding alone forgets who acts on what together (docs/adr/0005 has the figures).
+    embedding alone forgets who acts on what together (docs/adr/0005).
     """
     vectors, weights = ranker.encoder.item_embedding, ranker.itemitem.neighbours(SIMILAR_CANDIDATES)
     items, kept = len(vectors), min(k, len(vectors) - 1)
