@@ -11,7 +11,7 @@ help: ## Say what each target does
 
 $(STAMP): requirements.lock bootstrap.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kith needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
-	@echo "kith: installing into $(VENV). Download: about 3 GB of Python packages (torch's Linux wheel is the CUDA build)"
+	@echo "kith: installing into $(VENV). Download: about 3.5 GB of Python packages (torch's Linux wheel is the CUDA build)"
 	@echo "kith: and 175 MB of Java archives for Neo4j; cached for the next time."
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: install your system's python3-venv package"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r bootstrap.lock
