@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from graph.connection import Graph
+from graph.server.process import free_ports
+from graph.settings import Settings
+from kith import stack
+from tests.workers.processes import ROOT, environment
+
+Kith = Callable[..., dict[str, Any]]
 
 PUBLIC_DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 """Where public benchmark folders lie, if they are there."""
@@ -17,3 +31,41 @@ def public_data() -> Path:
     if not PUBLIC_DATA.is_dir():
         pytest.skip(f"no public data in {PUBLIC_DATA}")
     return PUBLIC_DATA
+
+
+@pytest.fixture(scope="module")
+def running(settings: Settings, graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The whole stack beside the run's Neo4j."""
+    broker_port, api_port = free_ports(2)
+    chosen = replace(
+        settings,
+        home=tmp_path_factory.mktemp("stack"),
+        neo4j_uri=settings.bolt_uri,
+        neo4j_password=settings.password(),
+        broker_port=broker_port,
+        api_port=api_port,
+    )
+    stack.up(chosen)
+    yield chosen
+    stack.down(chosen)
+    assert not stack.status(chosen).processes or not stack.status(chosen).healthy
+
+
+@pytest.fixture(scope="module")
+def kith(running: Settings) -> Kith:
+    """Run a command in a process of its own and return its JSON."""
+
+    def run(*arguments: object) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "kith.cli", *map(str, arguments), "--json"],
+            cwd=ROOT,
+            env=environment(running),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=500,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run

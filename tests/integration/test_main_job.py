@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from engine.world import World, WorldSettings, generate, write
 from graph import keys
 from graph.connection import Graph
 from graph.settings import Settings
-from kith import stack
 from kith.demo.client import Client
 from tests.workers.processes import ROOT, environment
 
@@ -30,49 +27,6 @@ SMALL = WorldSettings(users=300, items=120, events=9_000, seed=3, end_s=int(time
 pytestmark = pytest.mark.timeout(560)
 
 Kith = Callable[..., dict[str, Any]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def running(settings: Settings, graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The whole stack beside the run's Neo4j."""
-    chosen = replace(
-        settings,
-        home=tmp_path_factory.mktemp("stack"),
-        neo4j_uri=settings.bolt_uri,
-        neo4j_password=settings.password(),
-        broker_port=free_port(),
-        api_port=free_port(),
-    )
-    stack.up(chosen)
-    yield chosen
-    stack.down(chosen)
-    assert not stack.status(chosen).processes or not stack.status(chosen).healthy
-
-
-@pytest.fixture(scope="module")
-def kith(running: Settings) -> Kith:
-    """Run a command in a process of its own and return its JSON."""
-
-    def run(*arguments: object) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "kith.cli", *map(str, arguments), "--json"],
-            cwd=ROOT,
-            env=environment(running),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=500,
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return run
 
 
 @pytest.fixture(scope="module")
