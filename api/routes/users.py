@@ -32,6 +32,7 @@ NOT_ATTRIBUTES = frozenset(
         "consent",
         "stub",
         "ix",
+        "firstIngestedAt",
         "ingestedAt",
         "embedding",
         "influenceScore",
