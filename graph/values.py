@@ -91,11 +91,16 @@ def currency_problem(value: object) -> str | None:
     return None if isinstance(value, str) and CURRENCY.fullmatch(value) else "must be an ISO 4217 code such as EUR"
 
 
+def is_reserved(name: str) -> bool:
+    """Whether Kith uses the property name itself: no attribute may take it, and no answer shows it as one."""
+    return name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES)
+
+
 def attribute_problem(name: str, value: object) -> str | None:
     """Say why the free attribute cannot be stored, None if it can (None itself removes an attribute)."""
     if not ATTRIBUTE_NAME.fullmatch(name):
         return "is not a name of letters, digits and _ (at most 64, a letter first)"
-    if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
+    if is_reserved(name):
         return "is a name that Kith uses itself"
     if not isinstance(value, list):
         return None if value is None else scalar_problem(value)

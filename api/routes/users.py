@@ -23,23 +23,9 @@ from api.shapes.bodies import MOST_ENTITIES, ConsentAnswer, ConsentBody, FriendB
 from api.sharing import share_targets
 from graph import entities, queries
 from graph.errors import InputError, NotFoundError
+from graph.values import is_reserved
 
 users = APIBlueprint("users", __name__, tag="users")
-NOT_ATTRIBUTES = frozenset(
-    (
-        "userId",
-        "createdAt",
-        "consent",
-        "stub",
-        "ix",
-        "firstIngestedAt",
-        "ingestedAt",
-        "embedding",
-        "influenceScore",
-        "influencePercentile",
-        "modelVersion",
-    )
-)
 
 
 @users.put("/v1/users/<user_id>")
@@ -160,5 +146,5 @@ def profile(user_id: str) -> Response:
     """Tell what is known of a user: attributes, acts by type, favourites, ties, influence."""
     row = queries.user_profile(services().graph, checked_id(user_id, "userId"))
     properties = row.pop("properties")
-    attributes = {name: value for name, value in properties.items() if name not in NOT_ATTRIBUTES}
+    attributes = {name: value for name, value in properties.items() if not is_reserved(name)}
     return answer(jsonable({"userId": user_id, **row, "attributes": attributes}))
