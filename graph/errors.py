@@ -50,6 +50,10 @@ class InputError(GraphError):
         self.errors = errors or []
 
 
+# What Neo4j answers for a transaction that it ended itself, past its time or told to, by where it stood just then.
+_ENDED_BY_THE_SERVER = ("TransactionTimedOut", "Transaction.LockClientStopped", "Transaction.Terminated")
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the driver's errors into this package's.
@@ -71,7 +75,7 @@ def translated() -> Iterator[None]:
     except driver.ConstraintError as error:
         raise ConflictError(_one_line(error)) from error
     except driver.Neo4jError as error:
-        if error.is_retryable() or "TransactionTimedOut" in (error.code or ""):
+        if error.is_retryable() or any(code in (error.code or "") for code in _ENDED_BY_THE_SERVER):
             raise UnavailableError(_one_line(error)) from error
         raise GraphError(f"{error.code}: {_one_line(error)}") from error
     except driver.DriverError as error:

@@ -72,8 +72,12 @@ def test_a_missing_parameter_is_an_error_of_ours(graph: Graph) -> None:
 
 
 def test_a_query_past_its_time_is_unavailable(graph: Graph) -> None:
-    with pytest.raises(UnavailableError):
-        graph.write("events.create_users", timeout_s=0.001, ids=[f"t{n}" for n in range(20_000)], consent=[])
+    def hold_the_lock(tx: Transaction) -> None:
+        tx.run("events.create_users", ids=["held"], consent=[])
+        with pytest.raises(UnavailableError):
+            graph.write("events.create_users", timeout_s=0.2, ids=["held"], consent=[])
+
+    graph.transaction(hold_the_lock)
 
 
 def test_retries_are_not_printed(graph: Graph) -> None:
