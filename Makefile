@@ -26,7 +26,7 @@ demo: $(STAMP) ## Run the main job on a generated world and leave the stack up
 	$(BIN)/kith demo
 
 test: $(STAMP) ## Run every test on a real Neo4j and a real broker
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=10
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --durations=10
 
 check: $(STAMP) ## Format, lint, types, import rules, documents
 	$(BIN)/ruff format --check .

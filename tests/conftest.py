@@ -1,4 +1,7 @@
-"""Real services for the tests: one Neo4j and one Valkey per run, in temporary folders on free ports."""
+"""Real services for the tests: one Neo4j and one Valkey per process, in temporary folders on free ports.
+
+`make test` runs two processes, a module whole in one of them; each process has its own Neo4j and Valkey.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job on public data as it is: import, one training job, answers. Skipped where the data is not there."""
+"""The main job on public data as it is: import, import again, one training job, answers. Skipped where the data is not there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 Kith = Callable[..., dict[str, Any]]
+Cypher = Callable[..., list[dict[str, Any]]]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(560)]
 
 
@@ -19,11 +20,17 @@ def folder_of(public_data: Path, name: str) -> Path:
     return public_data / name
 
 
-def test_likes_and_friendships(kith: Kith, public_data: Path) -> None:
+def test_likes_and_friendships(kith: Kith, cypher: Cypher, public_data: Path) -> None:
     folder = folder_of(public_data, "lastfm-sociallgn")
     loaded = kith("import", folder)
-    assert loaded["accepted"] == 74_267
-    ended = kith("train", "--wait", "--epochs", 4)
+    assert (loaded["accepted"], loaded["quarantined"]) == (74_267, 0)
+    again = kith("import", folder)
+    assert (again["accepted"], again["duplicates"]) == (0, 74_267)
+    assert cypher("MATCH ()-[r]->() RETURN type(r) AS t, count(*) AS n ORDER BY t") == [
+        {"t": "FRIEND", "n": 12_717},
+        {"t": "LIKED", "n": 74_267},
+    ]
+    ended = kith("train", "--wait", "--epochs", 2)
     assert ended["state"] == "done"
     scores = ended["result"]["metrics"]["evaluation"]
     assert scores["model"]["ndcg@20"] > 1.5 * scores["popularity"]["ndcg@20"]
