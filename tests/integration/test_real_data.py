@@ -1,4 +1,4 @@
-"""The main job on public data as it is: imported twice, one training job, answers. Skipped where the data is not there."""
+"""The main job on public data as it is: imported twice, one training job, answers. Skipped without the data."""
 
 from __future__ import annotations
 
