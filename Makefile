@@ -36,7 +36,7 @@ check: $(STAMP) ## Format, lint, types, import rules, documents
 	$(BIN)/python -m pytest -q --no-header tests/docs
 
 faults: $(STAMP) ## Kill and freeze real processes; prove the promises
-	$(BIN)/python -m pytest tests/faults -v
+	FAULTS=full $(BIN)/python -m pytest tests/faults -v --timeout 7200
 
 up: $(STAMP) ## Start the local stack
 	$(BIN)/kith up

@@ -107,6 +107,11 @@ def check_fence(tx: Transaction, claim: Claim) -> None:
     _held(claim, tx.run("jobs.check_fence", job_id=claim.job_id, fence=claim.fence))
 
 
+def forfeit(graph: Graph, job_id: str, worker: str) -> None:
+    """End the lease of a worker that is known to be dead; nothing happens if the job is another's already."""
+    graph.write_many([("jobs.lock", {"job_id": job_id}), ("jobs.forfeit", {"job_id": job_id, "worker": worker})])
+
+
 def finish(graph: Graph, claim: Claim, result: dict[str, Any]) -> None:
     """End the job as done.
 

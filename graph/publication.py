@@ -108,6 +108,7 @@ def rollback(
     settings: Settings,
     model_version: str | None = None,
     *,
+    job_fence: jobs.Claim | None = None,
     progress: Progress | None = None,
     canonical: bool = True,
 ) -> dict[str, Any]:
@@ -116,17 +117,26 @@ def rollback(
     The version in the other slot (the default) is back at once, its rows untouched; older ones are written again from
     their artifact's folder.
 
+    Args:
+        graph: the connection.
+        settings: where the artifacts lie.
+        model_version: which one; the one in the other slot, else the one published before.
+        job_fence: the flip happens only while this job is still the worker's.
+        progress: told a fraction in [0, 1] and what is being done.
+        canonical: copy to the analysts' names after the flip.
+
     Raises:
         NotFoundError: nothing to go back to, or no such artifact any more.
-        ConflictError: that version is the live one, or a publication is under way.
+        ConflictError: that version is the live one, a publication is under way, or the job is lost.
         ArtifactError: the artifact's folder is damaged.
     """
     wanted = model_version or _previous(graph)
-    if not graph.transaction(lambda tx: _flip_back(tx, wanted)):
+    if not graph.transaction(lambda tx: _flip_back(tx, wanted, job_fence)):
         folder = settings.artifacts / wanted
         if wanted not in {model["modelVersion"] for model in list_models(graph)} or not folder.is_dir():
             raise NotFoundError(f"there is no model {wanted} to go back to")
-        publish(graph, settings, read_artifact(folder), progress=progress, canonical=canonical)
+        artifact = read_artifact(folder)
+        publish(graph, settings, artifact, job_fence=job_fence, progress=progress, canonical=canonical)
     elif canonical:
         finish_canonical(graph)
     now = published(graph)
@@ -223,9 +233,11 @@ def _previous(graph: Graph) -> str:
     return next((model for model in models if model["inSlot"]), models[0])["modelVersion"]
 
 
-def _flip_back(tx: Transaction, model_version: str) -> bool:
+def _flip_back(tx: Transaction, model_version: str, job: jobs.Claim | None) -> bool:
     """Make the other slot live again if it holds that version; False if it does not."""
     state = locked_state(tx, 0)
+    if job is not None:
+        jobs.check_fence(tx, job)
     if state["writing"]:
         raise ConflictError("a publication is under way")
     if state["modelVersion"] == model_version:

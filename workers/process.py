@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 
 from graph.connection import Graph, connect
 from graph.settings import Settings
@@ -35,8 +34,3 @@ def mine() -> tuple[Settings, Graph]:
         begin()
         held = _held["mine"]
     return held[1], held[2]
-
-
-def name() -> str:
-    """Return what a job's record shows as its worker."""
-    return f"{socket.gethostname()}:{os.getpid()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.artifact import read_artifact
+from graph.canonical import finish_canonical
 from graph.connection import Graph
 from graph.errors import NotFoundError
 from graph.jobs import Claim
@@ -30,10 +31,13 @@ def publish_version(graph: Graph, settings: Settings, claim: Claim, watch: Watch
     now = published(graph)
     if now is None or now["modelVersion"] != wanted:
         if any(model["modelVersion"] == wanted for model in list_models(graph)):
-            rollback(graph, settings, wanted, progress=tell)
+            rollback(graph, settings, wanted, job_fence=claim, progress=tell)
         elif (settings.artifacts / wanted).is_dir():
             publish(graph, settings, read_artifact(settings.artifacts / wanted), job_fence=claim, progress=tell)
         else:
             raise NotFoundError(f"there is no model {wanted} on this machine")
         now = published(graph)
+    elif not now["canonical"]:
+        # A publisher died after the flip, in the middle of the copy.
+        finish_canonical(graph, lambda fraction: tell(fraction, "copying for analysts"))
     return {"modelVersion": wanted, "publicationSeq": now["publicationSeq"] if now else None}

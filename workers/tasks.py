@@ -19,7 +19,7 @@ from graph.errors import ConflictError, GraphError
 from graph.jobs import Claim
 from graph.publication import published, sweep_artifacts
 from graph.settings import Settings
-from workers import process, queue
+from workers import alive, process, queue
 from workers.app import app
 from workers.child import ChildFailedError
 from workers.publishing import publish_version
@@ -93,19 +93,22 @@ def _run(job_id: str, work: Work) -> None:
 
 
 def _claim(graph: Graph, job_id: str) -> Claim | None:
-    """Take the job; if its worker may have just died, wait until that one's lease has ended."""
+    """Take the job; one whose worker has died here is taken at once, else its lease is waited for."""
     deadline = time.monotonic() + LEASE_S + CLAIM_POLL_S
     while True:
-        claim = jobs.claim(graph, job_id, process.name(), LEASE_S)
+        claim = jobs.claim(graph, job_id, alive.name(), LEASE_S)
         if claim is not None:
             return claim
         try:
-            state = jobs.get(graph, job_id)["state"]
+            job = jobs.get(graph, job_id)
         except GraphError:
             return None
-        if state != "running" or time.monotonic() > deadline:
+        if job["state"] != "running" or time.monotonic() > deadline:
             return None
-        time.sleep(CLAIM_POLL_S)
+        if alive.is_gone(job["worker"]):
+            jobs.forfeit(graph, job_id, job["worker"])
+        else:
+            time.sleep(CLAIM_POLL_S)
 
 
 def _end_badly(graph: Graph, claim: Claim, error: Exception) -> None:

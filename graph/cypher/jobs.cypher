@@ -33,6 +33,11 @@ WHERE j.fence = $fence AND j.state = 'running'
 SET j.leaseUntil = datetime.realtime() + duration({milliseconds: $lease_ms})
 RETURN j.cancelRequested AS cancelRequested
 
+// forfeit: ends the lease of a worker that is known to be dead
+MATCH (j:KithJob {jobId: $job_id})
+WHERE j.state = 'running' AND j.worker = $worker
+SET j.leaseUntil = datetime.realtime()
+
 // report: extends the lease and records how far the job is; no row when the fence is lost
 MATCH (j:KithJob {jobId: $job_id})
 WHERE j.fence = $fence AND j.state = 'running'

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from graph.server.process import last_line
 from kith.stack.checks import CHECKS
-from kith.stack.state import ProcessStatus, start_mark
+from kith.stack.state import ProcessStatus
 from kith.stack.table import Process
+from workers import alive
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -101,7 +102,7 @@ class Child:
                 env=self._environment,
                 start_new_session=True,
             )
-        self.status.pid, self.status.start_mark = running.pid, start_mark(running.pid)
+        self.status.pid, self.status.start_mark = running.pid, alive.start_mark(running.pid)
         self.status.state = "starting"
         return running
 

@@ -17,6 +17,7 @@ from graph.settings import Settings
 from kith.stack import plan, preflight, state, table
 from kith.stack.state import ProcessStatus, StackStatus
 from kith.stack.table import Process
+from workers import alive
 
 UP_TIMEOUT_S = 420.0
 DOWN_TIMEOUT_S = 180.0
@@ -77,7 +78,7 @@ def status(settings: Settings) -> StackStatus:
     found = state.read(settings)
     if _supervisor_is_alive(found):
         return found
-    left = [process for process in found.processes if state.is_alive(process.pid, process.start_mark)]
+    left = [process for process in found.processes if alive.is_alive(process.pid, process.start_mark)]
     for process in left:
         process.state, process.problem = "unwell", "its supervisor is gone: `kith up` or `kith down` clears it away"
     return StackStatus(phase="down", problem=found.problem, peak_sum_mb=found.peak_sum_mb, processes=left)
@@ -175,13 +176,13 @@ def _tell(processes: Sequence[ProcessStatus], said: set[str], say: Say) -> None:
 
 def _end_orphans(found: StackStatus) -> bool:
     """End what a supervisor that is gone has left, and nothing else; return whether there was something."""
-    left = [process for process in reversed(found.processes) if state.is_alive(process.pid, process.start_mark)]
+    left = [process for process in reversed(found.processes) if alive.is_alive(process.pid, process.start_mark)]
     for process in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + ORPHAN_TIMEOUT_S
     for process in left:
-        while state.is_alive(process.pid, process.start_mark) and time.monotonic() < deadline:
+        while alive.is_alive(process.pid, process.start_mark) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         # Each leads a group of its own; what is left of the group goes with it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -190,7 +191,7 @@ def _end_orphans(found: StackStatus) -> bool:
 
 
 def _supervisor_is_alive(found: StackStatus) -> bool:
-    return state.is_alive(found.pid, found.start_mark)
+    return alive.is_alive(found.pid, found.start_mark)
 
 
 def _say(line: str) -> None:

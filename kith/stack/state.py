@@ -1,4 +1,4 @@
-"""What the supervisor tells the world: one JSON file, written whole; and who is still alive of those it names."""
+"""What the supervisor tells the world: one JSON file, written whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
-import psutil
 
 from graph.settings import Settings
 
@@ -74,27 +73,3 @@ def read(settings: Settings) -> StackStatus:
         return StackStatus(**table, processes=listed)
     except (OSError, ValueError, KeyError, TypeError):
         return StackStatus()
-
-
-def start_mark(pid: int) -> float:
-    """Return a number that tells this process from any other that gets its pid later; 0 when there is no such process.
-
-    On Linux it is the start in clock ticks since boot, which no change of the clock moves; elsewhere the start time.
-    """
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return 0.0 if words[0] == "Z" else float(words[19])
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return 0.0
-    try:
-        process = psutil.Process(pid)
-        return 0.0 if psutil.LINUX or process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except (psutil.Error, ValueError):
-        return 0.0
-
-
-def is_alive(pid: int, mark: float) -> bool:
-    """Whether the very process with this pid and mark still runs; a pid that was given to another does not count."""
-    return pid > 0 and mark > 0 and start_mark(pid) == mark

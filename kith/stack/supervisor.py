@@ -21,6 +21,7 @@ from kith.stack import memory, plan, state
 from kith.stack.child import Child
 from kith.stack.state import StackStatus
 from kith.stack.table import Process
+from workers import alive
 
 SAMPLE_EVERY_S = 2.0
 TICK_S = 0.1
@@ -42,7 +43,7 @@ class Supervisor:
         self.status = StackStatus(
             phase="starting",
             pid=pid,
-            start_mark=state.start_mark(pid),
+            start_mark=alive.start_mark(pid),
             processes=[child.status for child in self._children],
         )
 

@@ -7,17 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from graph.connection import Graph
-from graph.server.process import free_ports
 from graph.settings import Settings
-from kith import stack
-from tests.workers.processes import ROOT, environment
+from tests.workers.processes import ROOT, environment, whole_stack
 
 Kith = Callable[..., dict[str, Any]]
 
@@ -36,19 +33,8 @@ def public_data() -> Path:
 @pytest.fixture(scope="module")
 def running(settings: Settings, graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The whole stack beside the run's Neo4j."""
-    broker_port, api_port = free_ports(2)
-    chosen = replace(
-        settings,
-        home=tmp_path_factory.mktemp("stack"),
-        neo4j_uri=settings.bolt_uri,
-        neo4j_password=settings.password(),
-        broker_port=broker_port,
-        api_port=api_port,
-    )
-    stack.up(chosen)
-    yield chosen
-    stack.down(chosen)
-    assert not stack.status(chosen).processes or not stack.status(chosen).healthy
+    with whole_stack(settings, tmp_path_factory.mktemp("stack")) as chosen:
+        yield chosen
 
 
 @pytest.fixture(scope="module")

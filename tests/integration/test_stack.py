@@ -15,8 +15,9 @@ from graph.errors import LocalServerError
 from graph.server.process import free_ports, write_secret
 from graph.settings import Settings
 from kith import doctor, stack
-from kith.stack import checks, state
+from kith.stack import checks
 from kith.stack.state import ProcessStatus
+from workers import alive
 
 pytestmark = pytest.mark.slow
 WAIT_S = 120.0
@@ -82,7 +83,7 @@ def test_a_killed_worker_comes_back_without_its_old_children(own: Settings) -> N
 def test_a_wrong_password_is_one_line_and_the_stack_stops_clean(own: Settings) -> None:
     pids = [process.pid for process in stack.status(own).processes if process.pid]
     assert stack.down(own) is True
-    assert not any(state.start_mark(pid) for pid in pids)
+    assert not any(alive.start_mark(pid) for pid in pids)
     right = own.password()
     write_secret(own.password_file, "not-the-password")
     with pytest.raises(LocalServerError, match="Neo4j refused the password") as caught:

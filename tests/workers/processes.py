@@ -12,8 +12,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from graph.server.process import free_ports
 from graph.settings import Settings
+from kith import stack
 
 ROOT = Path(__file__).parents[2]
 KEPT = ("HOME", "PATH", "LANG", "TMPDIR", "XDG_CACHE_HOME", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
@@ -47,6 +50,27 @@ def process(command: Sequence[str], settings: Settings, log: Path) -> Iterator[s
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
+
+
+@contextlib.contextmanager
+def whole_stack(settings: Settings, home: Path, **changes: Any) -> Iterator[Settings]:
+    """Run broker, workers, scheduler and API beside the tests' Neo4j, supervised, as `kith up` does; yield settings."""
+    broker_port, api_port = free_ports(2)
+    chosen = dataclasses.replace(
+        settings,
+        home=home,
+        neo4j_uri=settings.bolt_uri,
+        neo4j_password=settings.password(),
+        broker_port=broker_port,
+        api_port=api_port,
+        **changes,
+    )
+    stack.up(chosen)
+    try:
+        yield chosen
+    finally:
+        stack.down(chosen)
+    assert not stack.status(chosen).processes or not stack.status(chosen).healthy
 
 
 def worker_command(queues: str, children: int = 1) -> list[str]:

@@ -14,6 +14,7 @@ from graph.settings import Settings
 from kith.stack import control, state
 from kith.stack.state import ProcessStatus, StackStatus
 from kith.stack.table import Process
+from workers import alive
 
 from .conftest import server, sleeper, wait_for
 
@@ -38,7 +39,7 @@ def test_up_starts_a_second_up_says_so_and_down_stops_everything(home: Settings)
     assert [process.state for process in found.processes] == ["well", "done", "well"]
     pids = [found.pid, process_named(home, "store").pid, process_named(home, "api").pid]
     assert control.down(home) is True
-    assert not any(state.start_mark(pid) for pid in pids)
+    assert not any(alive.start_mark(pid) for pid in pids)
     assert control.down(home) is False
     assert control.status(home).processes == []
 
@@ -55,7 +56,7 @@ def test_what_a_killed_supervisor_left_is_cleared_away(home: Settings) -> None:
     control.up(home, make_table=small_table, say=lambda _: None)
     first = control.status(home)
     os.kill(first.pid, signal.SIGKILL)
-    wait_for(lambda: not state.is_alive(first.pid, first.start_mark))
+    wait_for(lambda: not alive.is_alive(first.pid, first.start_mark))
     left = control.status(home)
     assert left.phase == "down"
     assert {process.name for process in left.processes} == {"store", "api"}
@@ -68,7 +69,7 @@ def test_what_a_killed_supervisor_left_is_cleared_away(home: Settings) -> None:
 def test_a_process_that_only_has_the_old_pid_is_left_alone(home: Settings) -> None:
     with subprocess.Popen(["sleep", "1000"]) as stranger:
         state.state_file(home).parent.mkdir(parents=True)
-        mark = state.start_mark(stranger.pid)
+        mark = alive.start_mark(stranger.pid)
         ghost = ProcessStatus(name="api", pid=stranger.pid, start_mark=mark - 1, state="well")
         state.write(home, StackStatus(phase="up", pid=stranger.pid, start_mark=mark - 1, processes=[ghost]))
         assert control.status(home).phase == "down"
