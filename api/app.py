@@ -10,11 +10,12 @@ from apiflask import APIFlask
 from flask import Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api import errors, openapi
+from api import errors, monitoring, openapi
 from api.bodies import StrictRequest
-from api.keyring import SCOPE_ATTRIBUTE, ForbiddenError, admit
+from api.keyring import SCOPE_ATTRIBUTE, ForbiddenError, admit, is_from_here
 from api.routes import BLUEPRINTS
 from api.services import Services, services
+from graph import logs
 from graph.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -36,6 +37,7 @@ def create_app(settings: Settings) -> Application:
     app.url_map.merge_slashes = False
     app.extensions["kith"] = Services(settings)
     errors.register(app)
+    monitoring.register(app)
     app.before_request(_begin)
     app.before_request(_authorize)
     app.after_request(_end)
@@ -51,6 +53,7 @@ def wsgi() -> Application:
     Raises:
         SettingsError: a setting is unknown, malformed or missing.
     """
+    logs.set_up()
     settings = Settings.load()
     settings.signing_secret()
     app = create_app(settings)
@@ -74,6 +77,10 @@ def _authorize() -> None:
     needed = getattr(current_app.view_functions[request.endpoint], SCOPE_ATTRIBUTE, None)
     if needed is None:
         raise ForbiddenError("this address names no scope")
+    if needed == "local":
+        if is_from_here(request):
+            return
+        needed = "read"
     if needed != "public":
         g.key = admit(request, needed, kith.keyring, lambda: kith.graph)
 

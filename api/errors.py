@@ -72,10 +72,10 @@ def handle(error: Exception) -> Response:
         return _from_werkzeug(error)
     status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request %s failed", request_id(), exc_info=error)
+        log.error("a request failed", exc_info=error, extra={"requestId": request_id()})
         return problem(500, "an error on our side; its details are in the log under the request id")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("request %s: %s", request_id(), error)
+        log.warning("%s: %s", type(error).__name__, error, extra={"requestId": request_id()})
     extra = {"errors": error.errors} if isinstance(error, InputError) and error.errors else {}
     return problem(status, QUIET.get(status, str(error)), **extra)
 

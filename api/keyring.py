@@ -16,6 +16,9 @@ from graph.connection import Graph
 KEPT_S = 2.0
 KEPT_KEYS = 4096
 SCOPE_ATTRIBUTE = "kith_scope"
+"""Where a view carries its scope: one of `graph.keys.SCOPES`, `public`, or `local` (see `is_from_here`)."""
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -45,13 +48,14 @@ class Keyring:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         now = self._clock()
         kept = self._seen.get(digest)
-        if kept is not None and now - kept[0] < KEPT_S:
+        if kept is not None and now < kept[0]:
             return kept[1]
         key = keys.authenticate(graph, text)
+        until = now + (KEPT_S if key is None else min(KEPT_S, key.expires_in_s))
         with self._lock:
             if len(self._seen) >= KEPT_KEYS:
                 self._seen.clear()
-            self._seen[digest] = (now, key)
+            self._seen[digest] = (until, key)
         return key
 
 
@@ -63,6 +67,20 @@ def scope(name: str) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def is_from_here(request: Request) -> bool:
+    """Whether a process of this machine asks, itself and without a key: no proxy, no page in a browser, no other host.
+
+    Only for what is no secret on this machine and must be told while Neo4j, which knows the keys, is away.
+    """
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    return (
+        (request.remote_addr or "") in ("127.0.0.1", "::1")
+        and host.lower() in LOOPBACK_HOSTS
+        and "Authorization" not in request.headers
+        and not any(name in request.headers for name in PASSED_ON)
+    )
 
 
 def admit(request: Request, needed: str, keyring: Keyring, graph: Callable[[], Graph]) -> keys.Key:

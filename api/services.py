@@ -16,6 +16,8 @@ from flask import current_app
 
 from api.encoders import Encoders
 from api.keyring import Keyring
+from api.metrics import RequestMetrics
+from api.metrics_state import StateMetrics
 from api.popular import PopularItems
 from api.signing import Signer
 from graph import queries
@@ -37,9 +39,11 @@ class Services:
         self.keyring = Keyring()
         self.popular = PopularItems()
         self.encoders = Encoders(settings.artifacts)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._graph: Graph | None = None
         self._owner = 0
+        self._metrics: RequestMetrics | None = None
+        self._counter = 0
 
     @property
     def graph(self) -> Graph:
@@ -51,8 +55,26 @@ class Services:
         if self._graph is None or self._owner != os.getpid():
             with self._lock:
                 if self._graph is None or self._owner != os.getpid():
-                    self._graph, self._owner = connect(self.settings, retry_s=RETRY_S), os.getpid()
+                    self._graph, self._owner = self._connect(), os.getpid()
         return self._graph
+
+    @property
+    def metrics(self) -> RequestMetrics:
+        """What this process counts."""
+        if self._metrics is None or self._counter != os.getpid():
+            with self._lock:
+                if self._metrics is None or self._counter != os.getpid():
+                    self._metrics = RequestMetrics(self.settings.home / "run" / "metrics")
+                    self._counter = os.getpid()
+        return self._metrics
+
+    @cached_property
+    def state(self) -> StateMetrics:
+        """Reads how the parts behind the API are doing."""
+        return StateMetrics(lambda: self.graph, self.settings)
+
+    def _connect(self) -> Graph:
+        return connect(self.settings, retry_s=RETRY_S, sessions=self.metrics.sessions.inc)
 
     @cached_property
     def signer(self) -> Signer:
@@ -71,7 +93,9 @@ class Services:
             log.warning("no warm-up: %s", error)
 
     def close(self) -> None:
-        """Close the connection, if this process opened one."""
+        """Close the connection, if this process opened one, and end the threads that read for `/metrics`."""
+        if "state" in self.__dict__:
+            self.state.close()
         if self._graph is not None and self._owner == os.getpid():
             self._graph.close()
         self._graph = None

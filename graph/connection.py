@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, ManagedTransaction, Query, unit_of_work
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, ManagedTransaction, Query, Session, unit_of_work
 from neo4j.vector import Vector
 
 from graph.cypher_text import load
@@ -34,9 +35,10 @@ class Transaction:
 class Graph:
     """A connection to Neo4j; safe to share between threads, never across a fork."""
 
-    def __init__(self, driver: Driver, settings: Settings) -> None:
+    def __init__(self, driver: Driver, settings: Settings, sessions: Callable[[int], object]) -> None:
         self._driver = driver
         self._settings = settings
+        self._sessions = sessions
 
     def __enter__(self) -> Self:
         return self
@@ -95,35 +97,40 @@ class Graph:
         limit = timeout_s or (self._settings.read_timeout_s if read_only else self._settings.write_timeout_s)
         timed = unit_of_work(timeout=limit)(lambda managed: work(Transaction(managed)))
         access = READ_ACCESS if read_only else WRITE_ACCESS
-        with (
-            translated(),
-            self._driver.session(database=self._settings.neo4j_database, default_access_mode=access) as session,
-        ):
+        with self._session(default_access_mode=access) as session:
             return session.execute_read(timed) if read_only else session.execute_write(timed)
 
     def stream(self, name: str, /, *, timeout_s: float, fetch_size: int = 1000, **parameters: Any) -> Iterator[Row]:
         """Run the named query in one read transaction and yield its rows as they come; not retried."""
-        with (
-            translated(),
-            self._driver.session(
-                database=self._settings.neo4j_database, default_access_mode=READ_ACCESS, fetch_size=fetch_size
-            ) as session,
-        ):
+        with self._session(default_access_mode=READ_ACCESS, fetch_size=fetch_size) as session:
             for record in session.run(Query(load(name), timeout=timeout_s), parameters):
                 yield dict(record)
 
     def auto(self, name: str, /, *, timeout_s: float, **parameters: Any) -> list[Row]:
         """Run the named query on its own, for schema commands and `CALL { } IN TRANSACTIONS`; not retried."""
-        with translated(), self._driver.session(database=self._settings.neo4j_database) as session:
+        with self._session() as session:
             return [dict(record) for record in session.run(Query(load(name), timeout=timeout_s), parameters)]
 
+    @contextmanager
+    def _session(self, **options: Any) -> Iterator[Session]:
+        """Open a session, counted as long as it is open; the driver does not tell how many there are."""
+        self._sessions(1)
+        try:
+            with translated(), self._driver.session(database=self._settings.neo4j_database, **options) as session:
+                yield session
+        finally:
+            self._sessions(-1)
 
-def connect(settings: Settings, *, retry_s: float = 15.0) -> Graph:
+
+def connect(
+    settings: Settings, *, retry_s: float = 15.0, sessions: Callable[[int], object] = lambda change: None
+) -> Graph:
     """Return a connection; nothing is sent before the first query.
 
     Args:
         settings: where the server is.
         retry_s: how long a managed transaction is tried again after transient errors.
+        sessions: told 1 when a session with the server begins and -1 when it ends.
 
     Raises:
         SettingsError: there is no password to log in with.
@@ -143,4 +150,4 @@ def connect(settings: Settings, *, retry_s: float = 15.0) -> Graph:
             notifications_min_severity="OFF",
             user_agent="kithgraph",
         )
-    return Graph(driver, settings)
+    return Graph(driver, settings, sessions)

@@ -27,6 +27,8 @@ class Key:
     key_id: str
     scopes: frozenset[str]
     label: str
+    expires_in_s: float
+    """Seconds of life left when the graph was asked, by the server's clock."""
 
     def allows(self, scope: str) -> bool:
         """Whether the key may be used for `scope`; `admin` may do everything."""
@@ -64,7 +66,7 @@ def authenticate(graph: Graph, text: str) -> Key | None:
     right = hmac.compare_digest(_hash(match["secret"]), expected)
     if not (rows and right and rows[0]["live"]):
         return None
-    return Key(match["key_id"], frozenset(rows[0]["scopes"]), rows[0]["label"])
+    return Key(match["key_id"], frozenset(rows[0]["scopes"]), rows[0]["label"], rows[0]["expiresInS"])
 
 
 def revoke(graph: Graph, key_id: str) -> None:

@@ -23,6 +23,8 @@ COPY_CANONICAL = "kith.copy_canonical"
 
 TRAIN_QUEUE = "train"
 DEFAULT_QUEUE = "default"
+UNACKNOWLEDGED = "unacked"
+"""Where Celery's Redis transport keeps what workers hold, unless told otherwise."""
 
 SEND_TIMEOUT_S = 1.0
 SECOND_TRY_WITHIN_S = 0.5
@@ -81,6 +83,21 @@ def ping(settings: Settings) -> None:
         with _sender(settings.broker).connection_for_write(connect_timeout=SEND_TIMEOUT_S) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_TIMEOUT_S)
             connection.default_channel.client.ping()
+    except (KombuError, RedisError, OSError) as error:
+        raise QueueUnavailableError(f"the broker does not answer: {error}") from error
+
+
+def lengths(settings: Settings) -> tuple[dict[str, int], int]:
+    """Return how many messages wait in each queue, and how many the workers hold and have not finished.
+
+    Raises:
+        QueueUnavailableError: the broker does not answer.
+    """
+    try:
+        with _sender(settings.broker).connection_for_read(connect_timeout=SEND_TIMEOUT_S) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_TIMEOUT_S)
+            client = connection.default_channel.client
+            return {name: client.llen(name) for name in (TRAIN_QUEUE, DEFAULT_QUEUE)}, client.hlen(UNACKNOWLEDGED)
     except (KombuError, RedisError, OSError) as error:
         raise QueueUnavailableError(f"the broker does not answer: {error}") from error
 

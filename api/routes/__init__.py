@@ -7,7 +7,8 @@ from api.routes.health import health
 from api.routes.influencers import influencers
 from api.routes.items import items
 from api.routes.jobs import jobs
+from api.routes.metrics import metrics
 from api.routes.models import models
 from api.routes.users import users
 
-BLUEPRINTS = (health, events, users, items, influencers, jobs, models)
+BLUEPRINTS = (health, metrics, events, users, items, influencers, jobs, models)

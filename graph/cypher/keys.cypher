@@ -6,7 +6,8 @@ RETURN toString(k.expiresAt) AS expiresAt
 // find: a key's hash and whether it is still good by the server's clock
 MATCH (k:KithKey {keyId: $key_id})
 RETURN k.hash AS hash, k.scopes AS scopes, k.label AS label,
-       NOT k.revoked AND k.expiresAt > datetime.realtime() AS live
+       NOT k.revoked AND k.expiresAt > datetime.realtime() AS live,
+       (k.expiresAt.epochMillis - datetime.realtime().epochMillis) / 1000.0 AS expiresInS
 
 // revoke: ends a key now
 MATCH (k:KithKey {keyId: $key_id})

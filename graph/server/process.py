@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -141,9 +142,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log that is not empty, at most 300 characters of it."""
+    """Return the last line of a log that is not empty, at most 300 characters of it; of a line of JSON, its message."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "(no log)"
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "(empty)")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "(empty)")
+    if last.startswith("{"):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            last = str(json.loads(last)["message"])
+    return last[:300]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from dataclasses import replace
 
-from graph import connection, schema
+from graph import connection, logs, schema
 from graph.errors import AuthenticationError, GraphError, UnavailableError
 from graph.settings import Settings
+
+log = logging.getLogger("kith.stack")
 
 WAIT_S = 180.0
 FIRST_QUERY_TIMEOUT_S = 60.0
@@ -17,6 +20,7 @@ _POLL_S = 0.2
 
 def main() -> int:
     """Return 0 when the graph is ready, 1 with one line that says what to do when it is not."""
+    logs.set_up()
     try:
         # The first queries load the planner, which on a busy machine takes longer than a read may.
         settings = replace(Settings.load(), read_timeout_s=FIRST_QUERY_TIMEOUT_S)
@@ -25,10 +29,10 @@ def main() -> int:
             schema.apply(graph)
     except AuthenticationError:
         whence = "NEO4J_PASSWORD" if settings.neo4j_password else f"the password in {settings.password_file}"
-        print(f"Neo4j refused the password: {whence} is not the one of user {settings.neo4j_user}", flush=True)
+        log.error("Neo4j refused the password: %s is not the one of user %s", whence, settings.neo4j_user)
         return 1
     except GraphError as error:
-        print(error, flush=True)
+        log.error("%s", error)
         return 1
     return 0
 

@@ -1,0 +1,42 @@
+"""How the graph's own machinery is doing: what `/metrics` shows and `kith doctor` judges, in two short reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graph.connection import Graph
+
+
+def state(graph: Graph, *, timeout_s: float) -> dict[str, Any]:
+    """Return publication, last sweep and stocks; ages in seconds by the server's clock, None where there is nothing.
+
+    Keys: `modelVersion publicationSeq trainedAgeS publishedAgeS writing writerOverdueS sweptAgeS serverTimeS
+    ledgerEvents pendingEvents`. `writing`: somebody has begun to write the idle slot and neither finished nor given it
+    back; `writerOverdueS`: how long ago that one's lease ended, negative while it lasts; `serverTimeS`: seconds since
+    1970.
+
+    Raises:
+        UnavailableError: no answer within `timeout_s`.
+    """
+    return graph.read("monitor.state", timeout_s=timeout_s)[0]
+
+
+def job_counts(graph: Graph, *, timeout_s: float) -> list[dict[str, Any]]:
+    """Return `kind state jobs expired oldestS leaseOverdueS` for each kind and state that occurs.
+
+    `expired`: how many of them have a lease that has ended; `oldestS`: since when the oldest was asked for, seconds;
+    `leaseOverdueS`: how long ago the first lease ended, negative while all last, None without any.
+
+    Raises:
+        UnavailableError: no answer within `timeout_s`.
+    """
+    return graph.read("monitor.jobs", timeout_s=timeout_s)
+
+
+def note_sweep(graph: Graph) -> None:
+    """Say that a sweeper has just done its round, so that its absence can be seen.
+
+    Raises:
+        UnavailableError: no answer.
+    """
+    graph.write("monitor.note_sweep")
