@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import os
 import shutil
 import sys
 import threading
@@ -29,6 +30,8 @@ KEPT_FRAMES = 20
 KEPT_CAUSES = 5
 KEPT_TRAININGS = 20
 """Logs of training jobs that are kept, one file and one TensorBoard folder each."""
+LONGEST_TRAINING_LOG = 20_000_000
+"""Bytes; what a training has said is dropped when it is more."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -61,7 +64,10 @@ def set_up() -> None:
 
 
 def prune(folder: Path) -> None:
-    """Delete all but the newest logs of trainings in the folder of logs."""
+    """Delete all but the newest logs of trainings in the folder of logs, and empty one that has grown large."""
+    for file in folder.glob("train-*.log"):
+        if file.stat().st_size > LONGEST_TRAINING_LOG:
+            os.truncate(file, 0)
     for found in (folder.glob("train-*.log"), (folder / "tensorboard").glob("*")):
         aged = sorted(((each.stat().st_mtime, each) for each in found), reverse=True)
         for _, old in aged[KEPT_TRAININGS:]:

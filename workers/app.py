@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_process_shutdown
 
+from graph import logs
 from graph.settings import Settings
 from workers import process, queue
 
@@ -84,6 +85,14 @@ def configuration() -> dict[str, Any]:
 
 app = Celery("kith", set_as_current=True)
 app.add_defaults(configuration)
+
+
+@celeryd_init.connect
+@setup_logging.connect
+def _begin_logs(**_: Any) -> None:
+    # The first signal comes before a worker says its first word. Whoever answers the second one keeps Celery from
+    # setting up logs of its own, in workers and in beat.
+    logs.set_up()
 
 
 @worker_process_init.connect

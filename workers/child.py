@@ -52,7 +52,8 @@ def run(
     deadline = time.monotonic() + limit_s
     leashed = [sys.executable, "-m", "workers.leash", str(os.getpid()), *command]
     environment = {name: value for name, value in os.environ.items() if name not in THREAD_LIMITS}
-    with log_file.open("wb") as log:
+    log_file.unlink(missing_ok=True)
+    with log_file.open("ab") as log:  # appending, so that whoever bounds its size may empty it
         child = subprocess.Popen(
             leashed,
             stdin=subprocess.DEVNULL,

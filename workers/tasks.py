@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import EngineError
-from graph import jobs
+from graph import jobs, logs, monitor
 from graph.canonical import finish_canonical
 from graph.connection import Graph
 from graph.errors import ConflictError, GraphError
@@ -57,10 +57,12 @@ def sweep() -> None:
         try:
             queue.enqueue(settings, job["kind"], job["jobId"])
         except QueueUnavailableError as error:
-            log.warning("sweep: %s", error)
+            log.warning("no message for a job that waits: %s", error)
             return
     jobs.prune(graph, KEPT_DAYS)
     sweep_artifacts(graph, settings)
+    logs.prune(settings.logs)
+    monitor.note_sweep(graph)
 
 
 @app.task(name=queue.COPY_CANONICAL)
@@ -77,18 +79,22 @@ def _run(job_id: str, work: Work) -> None:
     claim = _claim(graph, job_id)
     if claim is None:
         return
+    began = time.monotonic()
+    log.info("%s job begun, attempt %d", claim.kind, claim.attempts, extra={"jobId": job_id})
     try:
         with Watch(graph, claim) as watch:
             result = work(graph, settings, claim, watch)
         jobs.finish(graph, claim, result)
+        took_ms = round(1000 * (time.monotonic() - began), 1)
+        log.info("%s job done", claim.kind, extra={"jobId": job_id, "durationMs": took_ms})
     except JobStopped as stopped:
-        log.info("job %s: %s", job_id, stopped.reason)
+        log.info("%s job stopped: %s", claim.kind, stopped.reason, extra={"jobId": job_id})
         if stopped.reason == "cancelled":
             jobs.cancelled(graph, claim)
     except (ChildFailedError, EngineError, GraphError, OSError) as error:
         _end_badly(graph, claim, error)
     except Exception as error:
-        log.exception("job %s", job_id)
+        log.exception("an error of our own in a job", extra={"jobId": job_id})
         _end_badly(graph, claim, error)
 
 
@@ -113,11 +119,12 @@ def _claim(graph: Graph, job_id: str) -> Claim | None:
 
 def _end_badly(graph: Graph, claim: Claim, error: Exception) -> None:
     line = " ".join(str(error).split()) or type(error).__name__
-    log.warning("job %s: %s", claim.job_id, line)
+    # Its words stay in the job's record: they may quote what the graph or a file holds.
+    log.warning("%s job failed: %s", claim.kind, type(error).__name__, extra={"jobId": claim.job_id})
     try:
         if getattr(error, "retryable", False) and claim.attempts < jobs.MAX_ATTEMPTS:
             jobs.release(graph, claim, f"waits to be tried again: {line}")
         else:
             jobs.fail(graph, claim, line)
     except ConflictError:
-        log.info("job %s is another worker's now", claim.job_id)
+        log.info("the job is another worker's now", extra={"jobId": claim.job_id})

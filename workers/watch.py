@@ -82,7 +82,7 @@ class Watch:
                 self._end("lost")
             except GraphError as error:
                 # The lease may run out meanwhile; whoever takes the job then gets the next fencing number.
-                log.warning("job %s: no heartbeat: %s", self._claim.job_id, error)
+                log.warning("no heartbeat: %s", error, extra={"jobId": self._claim.job_id})
             if self._over.wait(BEAT_S):
                 return
 

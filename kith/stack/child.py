@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
-import traceback
 from pathlib import Path
 
 from graph.server.process import last_line
@@ -17,6 +17,8 @@ from kith.stack.checks import CHECKS
 from kith.stack.state import ProcessStatus
 from kith.stack.table import Process
 from workers import alive
+
+log = logging.getLogger("kith.stack")
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -66,7 +68,7 @@ class Child:
             try:
                 reason = self._run()
             except Exception as error:  # whatever it is, the process must not be left without its keeper
-                traceback.print_exc()
+                log.exception("%s cannot be kept", self.process.name)
                 reason = f"cannot be kept ({error})"
             if self.process.runs_once and reason == "0":
                 self.status.state = "done"
@@ -75,6 +77,7 @@ class Child:
                 break
             self.status.state, self.status.problem = "unwell", self._tell(reason)
             self.status.restarts += 1
+            log.warning("%s: ended (%s), restart %d", self.process.name, reason, self.status.restarts)
             if self._well_since and time.monotonic() - self._well_since > CALM_S:
                 backoff_s = FIRST_BACKOFF_S
             self._ending.wait(backoff_s)
@@ -122,7 +125,7 @@ class Child:
                 if bad_since and now - bad_since > patience_s:
                     return f"no answer for {patience_s:.0f} s"
                 next_check = now + (self.process.check_every_s if self._well_since else STARTING_POLL_S)
-            self._turn_log()
+            turn_log(self._log)
             self._ending.wait(EXIT_POLL_S if self._well_since else STARTING_POLL_S)
         return "stopped"
 
@@ -153,9 +156,10 @@ class Child:
         said = f"ended with code {reason}" if reason.lstrip("-").isdigit() else reason
         return f"{self.process.name} {said}; the end of {self._log}: {last_line(self._log)}"
 
-    def _turn_log(self) -> None:
-        """Move a log that has grown large aside; the process keeps writing to the same file, which is emptied."""
-        with contextlib.suppress(OSError):
-            if self._log.stat().st_size > LOG_BYTES:
-                shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
-                os.truncate(self._log, 0)
+
+def turn_log(log_file: Path) -> None:
+    """Move a log that has grown large aside; who writes to it goes on with the same file, which is emptied."""
+    with contextlib.suppress(OSError):
+        if log_file.stat().st_size > LOG_BYTES:
+            shutil.copyfile(log_file, log_file.with_suffix(".log.1"))
+            os.truncate(log_file, 0)

@@ -15,6 +15,7 @@ from graph.errors import LocalServerError
 from graph.server.process import last_line
 from graph.settings import Settings
 from kith.stack import plan, preflight, state, table
+from kith.stack.child import turn_log
 from kith.stack.state import ProcessStatus, StackStatus
 from kith.stack.table import Process
 from workers import alive
@@ -113,6 +114,7 @@ def _own_table(settings: Settings) -> list[Process]:
 
 def _launch(settings: Settings, file: Path) -> subprocess.Popen[bytes]:
     state.state_file(settings).unlink(missing_ok=True)
+    turn_log(settings.logs / "supervisor.log")
     with (settings.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "kith.stack.supervisor", str(file)],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import signal
 import sys
@@ -16,12 +17,15 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from graph import logs
 from graph.settings import Settings
 from kith.stack import memory, plan, state
 from kith.stack.child import Child
 from kith.stack.state import StackStatus
 from kith.stack.table import Process
 from workers import alive
+
+log = logging.getLogger("kith.stack")
 
 SAMPLE_EVERY_S = 2.0
 TICK_S = 0.1
@@ -61,6 +65,7 @@ class Supervisor:
                     break
             else:
                 self.status.phase = "up"
+                log.info("the stack is up")
             while not self._asked.is_set() and not self.status.problem:
                 self._tick()
         finally:
@@ -97,6 +102,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Stop in reverse order: stage by stage, the processes of a stage side by side."""
         self.status.phase = "stopping"
+        log.info("the stack is being stopped %s", self.status.problem)
         self._write()
         for stage in sorted({child.process.stage for child in self._children}, reverse=True):
             stoppers = [threading.Thread(target=child.stop) for child in self._children if child.process.stage == stage]
@@ -129,11 +135,12 @@ def alone(settings: Settings) -> Iterator[bool]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the plan of this home until SIGTERM; return 2 when another supervisor does so already."""
+    logs.set_up()
     settings = Settings.load()
     settings.logs.mkdir(parents=True, exist_ok=True)
     with alone(settings) as free:
         if not free:
-            print("another supervisor holds this home", flush=True)
+            log.error("another supervisor holds this home")
             return 2
         supervisor = Supervisor(settings, plan.read(Path(arguments[0])))
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from graph import logs
 from graph.settings import CONSENT_PURPOSES, Settings
 from kith.stack import broker
 
@@ -97,7 +98,7 @@ def _worker(queue: str, node: str, concurrency: int) -> Process:
         name=f"worker-{queue}",
         command=(
             sys.executable,
-            *("-m", "celery", "-A", "workers.app:app"),
+            *("-m", "celery", "--quiet", "-A", "workers.app:app"),
             *arguments,
             *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
         ),
@@ -116,7 +117,7 @@ def _beat() -> Process:
         name="beat",
         command=(
             sys.executable,
-            *("-m", "celery", "-A", "workers.app:app", "beat", "--loglevel", "INFO", "--pidfile="),
+            *("-m", "celery", "--quiet", "-A", "workers.app:app", "beat", "--loglevel", "INFO", "--pidfile="),
         ),
         environment=dict(_ONE_THREAD),
     )
@@ -131,7 +132,7 @@ def _api(settings: Settings) -> Process:
             *("--port", str(settings.api_port), "--workers", str(settings.api_workers)),
             *("--blocking-threads", str(settings.api_threads), "--backpressure", str(BACKPRESSURE)),
             *("--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10"),
-            *("--log-level", "info", "api.app:wsgi"),
+            *("--log-level", "info", "--log-config", str(logs.CONFIGURATION), "api.app:wsgi"),
         ),
         check="http",
         target=f"{settings.api_port}/live",
