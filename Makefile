@@ -50,6 +50,21 @@ bench: $(STAMP) ## Measure: export against row-wise reads
 lock: $(STAMP) ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra train --extra dev --upgrade pyproject.toml -o requirements.lock
+	$(MAKE) containers/service.lock containers/gpu.lock containers/build.lock
+
+# The locks of the images: the versions of requirements.lock without what an image does not need. tests/containers fails
+# when they fall behind; `make containers/service.lock containers/gpu.lock containers/build.lock` takes them along.
+IMAGE_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate --constraints requirements.lock --excludes containers/left-out.txt
+
+containers/service.lock: requirements.lock pyproject.toml containers/left-out.txt
+	$(IMAGE_LOCK) pyproject.toml -o $@
+
+containers/gpu.lock: requirements.lock pyproject.toml containers/left-out.txt
+	$(IMAGE_LOCK) --extra train pyproject.toml -o $@
+
+containers/build.lock: requirements.lock
+	echo hatchling | $(IMAGE_LOCK) - -o $@
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache

@@ -15,6 +15,7 @@ from typing import Any
 from graph.errors import SettingsError
 
 CONSENT_PURPOSES = ("personalisation", "sharing", "analytics")
+API_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104  health checks and `kith demo` reach both on loopback
 
 
 def setting(variable: str, default: Any, about: str) -> Any:
@@ -36,6 +37,7 @@ class Settings:
     bolt_port: int = setting("KITH_BOLT_PORT", 7687, "port of the local Neo4j's Bolt")
     browser_port: int = setting("KITH_BROWSER_PORT", 7474, "port of the local Neo4j's HTTP and Neo4j Browser")
     broker_port: int = setting("KITH_BROKER_PORT", 6380, "port of the local Valkey")
+    api_host: str = setting("KITH_API_HOST", "127.0.0.1", "where the API listens: 127.0.0.1, or 0.0.0.0 in a container")
     api_port: int = setting("KITH_API_PORT", 8480, "port of the API")
     neo4j_heap_mb: int = setting("KITH_NEO4J_HEAP_MB", 1024, "maximum heap of the local Neo4j, MB")
     neo4j_page_cache_mb: int = setting("KITH_NEO4J_PAGE_CACHE_MB", 256, "page cache of the local Neo4j, MB")
@@ -76,6 +78,8 @@ class Settings:
         settings = cls(**given)
         if settings.unknown_ids not in ("create", "refuse"):
             raise SettingsError(f"KITH_UNKNOWN_IDS is {settings.unknown_ids!r}; use create or refuse")
+        if settings.api_host not in API_HOSTS:
+            raise SettingsError(f"KITH_API_HOST is {settings.api_host!r}; use {' or '.join(API_HOSTS)}")
         if settings.neo4j_uri and not settings.neo4j_password:
             raise SettingsError("NEO4J_URI is set but NEO4J_PASSWORD is not")
         return settings

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
 from graph.server import process
 from graph.settings import Settings
@@ -17,6 +19,8 @@ from graph.settings import Settings
 TIMEOUT_S = 3.0
 PING_TIMEOUT_S = 1.0
 _HTTP_OK = 200
+SCHEDULE_AGE_S = 600.0
+"""The scheduler writes its record at least every three and a half minutes, whether the broker answers or not."""
 
 _loading = threading.Lock()
 
@@ -55,6 +59,12 @@ def http(target: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def schedule(folder: Path) -> bool:
+    """Whether the scheduler wrote its record lately; `folder` holds the file `beat`, under whichever suffix."""
+    written = [file.stat().st_mtime for file in folder.glob("beat*")]
+    return bool(written) and time.time() - max(written) < SCHEDULE_AGE_S
 
 
 def celery(node: str, settings: Settings | None = None) -> bool | None:

@@ -128,7 +128,7 @@ def _api(settings: Settings) -> Process:
         name="api",
         command=(
             sys.executable,
-            *("-m", "granian", "--interface", "wsgi", "--factory", "--host", "127.0.0.1"),
+            *("-m", "granian", "--interface", "wsgi", "--factory", "--host", settings.api_host),
             *("--port", str(settings.api_port), "--workers", str(settings.api_workers)),
             *("--blocking-threads", str(settings.api_threads), "--backpressure", str(BACKPRESSURE)),
             *("--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10"),

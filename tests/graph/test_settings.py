@@ -31,6 +31,7 @@ def test_an_unknown_variable_stops_the_start() -> None:
         ("KITH_READ_TIMEOUT_S", "soon"),
         ("KITH_CONSENT_DEFAULT", "everything"),
         ("KITH_UNKNOWN_IDS", "guess"),
+        ("KITH_API_HOST", "192.0.2.1"),
     ],
 )
 def test_a_malformed_value_is_named(variable: str, value: str) -> None:
