@@ -74,7 +74,8 @@ def doctor(arguments: argparse.Namespace) -> int:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            say(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name}: {finding.detail}")
-            if not finding.ok and finding.cure:
+            word = "PROBLEM" if not finding.ok else "note" if finding.note else "ok"
+            say(f"{word:<7}  {finding.name}: {finding.detail}")
+            if finding.cure and word != "ok":
                 say(f"         cure: {finding.cure}")
     return 0 if all(finding.ok for finding in findings) else 1
