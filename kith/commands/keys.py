@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from kith.commands.arguments import add, connect
-from kith.terminal import fail, print_json, say, table
+from kith.terminal import print_json, say, table
 
 DAY_S = 86_400
 
@@ -32,10 +32,11 @@ def create_key(arguments: argparse.Namespace) -> int:
     with connect() as graph:
         text = keys.create(graph, scopes, ttl_s=arguments.days * DAY_S, label=arguments.label)
     if arguments.json:
-        print_json({"key": text, "scopes": scopes})
+        print_json({"key": text, "keyId": text.split("_")[1], "scopes": scopes})
     else:
         say(text)
         say("It is shown once. Send it as `Authorization: Bearer KEY`.")
+        say(f"It expires in {arguments.days:g} days; `kith keys revoke {text.split('_')[1]}` ends it before.")
     return 0
 
 
@@ -48,8 +49,8 @@ def list_keys(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"keys": found})
     else:
-        rows = [(k["keyId"], ",".join(k["scopes"]), k["label"], k["expiresAt"], k.get("revokedAt")) for k in found]
-        table(("key", "scopes", "label", "expires", "revoked"), rows)
+        rows = [(k["keyId"], _state(k), ",".join(k["scopes"]), k["label"], k["expiresAt"]) for k in found]
+        table(("key", "state", "scopes", "label", "expires"), rows)
     return 0
 
 
@@ -57,10 +58,14 @@ def revoke_key(arguments: argparse.Namespace) -> int:
     """Revoke a key."""
     from graph import keys
 
+    # Who pastes the whole key means its id; its secret goes nowhere.
+    whole = keys.SHAPE.fullmatch(arguments.key_id)
+    key_id = whole["key_id"] if whole else arguments.key_id
     with connect() as graph:
-        revoked = keys.revoke(graph, arguments.key_id)
-    if not revoked:
-        fail(f"there is no key {arguments.key_id}")
-        return 2
-    print_json({"revoked": arguments.key_id}) if arguments.json else say(f"{arguments.key_id} is revoked")
+        keys.revoke(graph, key_id)
+    print_json({"revoked": key_id}) if arguments.json else say(f"{key_id} is revoked; within 5 s it opens nothing")
     return 0
+
+
+def _state(key: dict[str, Any]) -> str:
+    return "revoked" if key["revoked"] else "expired" if key["expired"] else "good"
