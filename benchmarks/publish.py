@@ -1,14 +1,18 @@
 """How fast embeddings get into the graph: the product's slot write against lists as parameters.
 
 Both write 64 floats to every user, searchable by an online vector index when the transaction ends. Lists: the usual
-way, 5,000 rows per transaction, one property. Product: what `graph.slots` does (1,000 rows per transaction, Bolt
+way, 5,000 rows per transaction, one property. Product: what `graph.slots` does (500 rows per transaction, Bolt
 vectors, the writer's lock and consent checked in each batch, build number and influence score beside the embedding).
+Beside one whole publication a process of its own reads recommendations at a steady pace; so does it without one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,14 +21,17 @@ from numpy.typing import NDArray
 
 from benchmarks.store import Size, alternate, prepared
 from engine.types import Artifact, RankedLists
-from graph import publication, slots
-from graph.connection import Graph
+from graph import publication, queries, slots
+from graph.connection import Graph, connect
 from graph.settings import Settings
 
 ROUNDS = 3
 DIMENSIONS = 64
+ALONE_S, PACE_S = 15.0, 0.02
+"""How long is read without a publication, and the time from one read to the next."""
+WARM_READS, LISTED = 200, 20
 LIST_BATCH_ROWS = 5000
-"""The batch size usually advised; `lists_small_per_s` says what the product's 1,000 would do for lists."""
+"""The batch size usually advised; `lists_small_per_s` says what the product's 500 would do for lists."""
 RECOMMENDED, NEIGHBOURS = 200, 20
 
 
@@ -37,7 +44,8 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
 
     Returns:
         `nodes_per_s` (product), `lists_per_s`, `lists_small_per_s` (medians), `ratio` (product to lists), and of one
-        whole publication with lists of 200 and 20: `version_nodes_per_s` (until it is live), `canonical_s`.
+        whole publication with lists of 200 and 20: `version_nodes_per_s` (until it is live), `canonical_s`, and what
+        readers of recommendations wait meanwhile: `read_p99_ms`, `read_p99_publishing_ms`, `read_p99_ratio`.
     """
     generator = np.random.default_rng(0)
     with prepared(settings, size) as (own, own_settings, chosen):
@@ -50,17 +58,64 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
             },
             ROUNDS,
         )
-        began = time.perf_counter()
-        report = publication.publish(own, own_settings, _artifact(chosen, generator, lists=True))
-        version_s = time.perf_counter() - began - report.canonical_s - report.wait_s
+        whole = _artifact(chosen, generator, lists=True)
+        publication.publish(own, own_settings, whole)
+        with reading(own_settings, chosen.users) as alone:
+            time.sleep(ALONE_S)
+        with reading(own_settings, chosen.users) as beside:
+            report = publication.publish(own, own_settings, whole)
     return {
         "nodes_per_s": round(chosen.users / seconds["product"]),
         "lists_per_s": round(chosen.users / seconds["lists"]),
         "lists_small_per_s": round(chosen.users / seconds["lists_small"]),
         "ratio": round(seconds["lists"] / seconds["product"], 2),
-        "version_nodes_per_s": round((report.users + report.items) / version_s),
+        "version_nodes_per_s": round((report.users + report.items) / report.write_s),
         "canonical_s": round(report.canonical_s, 1),
+        "read_p99_ms": round(_p99_ms(alone), 1),
+        "read_p99_publishing_ms": round(_p99_ms(beside), 1),
+        "read_p99_ratio": round(_p99_ms(beside) / _p99_ms(alone), 2),
+        "reads": len(alone),
+        "reads_publishing": len(beside),
     }
+
+
+@contextlib.contextmanager
+def reading(settings: Settings, users: int) -> Iterator[list[float]]:
+    """Read recommendations at a steady pace in a process of its own; the list holds every read's seconds at the end."""
+    spawn = multiprocessing.get_context("spawn")
+    stop, told = spawn.Event(), spawn.Queue()
+    reader = spawn.Process(target=_read_on, args=(settings, users, stop, told), daemon=True)
+    reader.start()
+    seconds: list[float] = []
+    told.get(timeout=60)
+    try:
+        yield seconds
+    finally:
+        stop.set()
+        seconds += told.get(timeout=60)
+        reader.join()
+
+
+def _read_on(settings: Settings, users: int, stop: Any, told: Any) -> None:
+    generator, seconds = np.random.default_rng(1), []
+    with connect(settings) as graph:
+        for warm in range(WARM_READS):
+            _read(graph, warm)
+        told.put("ready")
+        while not stop.is_set():
+            began = time.perf_counter()
+            _read(graph, int(generator.integers(users)))
+            seconds.append(time.perf_counter() - began)
+            time.sleep(max(0.0, PACE_S - seconds[-1]))
+    told.put(seconds)
+
+
+def _read(graph: Graph, user: int) -> None:
+    queries.recommendation_inputs(graph, f"user{user}", now_s=int(time.time()), checked=LISTED, timeout_s=30)
+
+
+def _p99_ms(seconds: list[float]) -> float:
+    return 1000 * float(np.percentile(seconds, 99))
 
 
 def _product(graph: Graph, settings: Settings, artifact: Artifact, generator: np.random.Generator) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,10 +15,10 @@ from engine.types import Artifact
 from graph import jobs
 from graph.connection import Graph, Transaction
 from graph.errors import ConflictError, GraphError
-from graph.publication_rows import item_rows, user_rows
+from graph.publication_rows import Row, item_rows, user_rows
 from graph.settings import Settings
 
-BATCH_ROWS = 1000
+BATCH_ROWS = 500
 """Rows per transaction: the vector index takes small commits faster (its cost grows with the segment being built), and
 events for the same users wait less."""
 LEASE_S = 20.0
@@ -118,12 +120,23 @@ def write_slot(graph: Graph, writer: Writer, artifact: Artifact, tell: Progress)
         ("items", len(artifact.item_ids), item_rows),
         ("users", len(artifact.user_ids), user_rows),
     ):
-        for start in range(0, count, BATCH_ROWS):
-            rows = rows_of(artifact, start, min(start + BATCH_ROWS, count))
+        for rows in _ahead(rows_of, artifact, count):
             written[kind] += _write_batch(graph, writer, kind, rows)
             done += len(rows)
             tell(0.8 * done / total, f"writing {kind}")
     return written["users"], written["items"]
+
+
+def _ahead(rows_of: Callable[[Artifact, int, int], list[Row]], artifact: Artifact, count: int) -> Iterator[list[Row]]:
+    """Yield the rows batch by batch; the next batch is made while the server writes this one."""
+    made: deque[Future[list[Row]]] = deque()
+    with ThreadPoolExecutor(1) as maker:
+        for start in range(0, count, BATCH_ROWS):
+            made.append(maker.submit(rows_of, artifact, start, min(start + BATCH_ROWS, count)))
+            if len(made) > 1:
+                yield made.popleft().result()
+        for last in made:
+            yield last.result()
 
 
 def _write_batch(graph: Graph, writer: Writer, kind: str, rows: list[dict[str, Any]]) -> int:
