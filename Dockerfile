@@ -40,7 +40,7 @@ USER 10001:10001
 WORKDIR /var/lib/kith
 VOLUME /var/lib/kith
 STOPSIGNAL SIGQUIT
-HEALTHCHECK --interval=60s --timeout=20s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=60s --timeout=30s --start-period=120s --retries=3 \
     CMD ["python", "-m", "kith.stack.role", "worker-train", "--check"]
 CMD ["python", "-m", "kith.stack.role", "worker-train"]
 
@@ -52,6 +52,6 @@ USER 10001:10001
 WORKDIR /var/lib/kith
 VOLUME /var/lib/kith
 EXPOSE 8480
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
     CMD ["python", "-m", "kith.stack.role", "api", "--check"]
 CMD ["python", "-m", "kith.stack.role", "api"]
