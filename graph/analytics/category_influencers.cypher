@@ -1,4 +1,4 @@
-// Who is influential in each category?
+// Influencers per category
 // The five users per category whose influence, weighted by how much of what they like lies there, is largest.
 // param category: one category; null shows all
 // columns: category, userId, score, influenceScore, influencePercentile, modelVersion

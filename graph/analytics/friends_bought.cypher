@@ -1,4 +1,4 @@
-// Which recommended items did friends buy already?
+// Friends bought it already
 // A user's published recommendations that friends have bought: the ones to show with the friends' names.
 // param userId: whose list; null takes the user whose shares reach most others
 // columns: userId, rank, itemId, title, friends, lastBoughtAt, modelVersion

@@ -1,4 +1,4 @@
-// From share to purchase, by category
+// From share to purchase
 // Shares of the last days, counted back from the newest: how many recipients opened them and bought the item later.
 // param days: how many days back
 // columns: category, shares, sent, opened, bought, openedPercent, boughtPercent

@@ -1,4 +1,4 @@
-// How much do friends' tastes overlap?
+// Do friends' tastes overlap?
 // A user's friends by the items that both like, out of all that either likes, and how near the model puts them.
 // param userId: whose friends; null takes the user whose shares reach most others
 // columns: userId, friendId, strength, own, theirs, both, overlapPercent, similarity, examples

@@ -1,4 +1,4 @@
-// Which items lie nearest in the embedding?
+// Nearest in the embedding
 // Vector search from one item's embedding through the live version's index, whatever the category.
 // param itemId: which item; null takes the first that has an embedding
 // columns: itemId, title, category, similarity, modelVersion

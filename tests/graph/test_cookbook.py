@@ -74,8 +74,10 @@ def test_a_file_says_what_it_answers_and_holds_one_reading_statement(name: str) 
     assert max(map(len, question.text.splitlines())) <= 120
 
 
-def test_titles_differ() -> None:
-    assert len({cookbook.question(name).title for name in NAMES}) == len(NAMES)
+def test_titles_differ_and_fit_the_drawer_of_favourites() -> None:
+    titles = {cookbook.question(name).title for name in NAMES}
+    assert len(titles) == len(NAMES)
+    assert max(map(len, titles)) <= 31  # what the drawer shows of a name
 
 
 def test_what_reaches_the_server_is_the_file_with_parameters_for_defaults() -> None:
