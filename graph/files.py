@@ -26,7 +26,7 @@ from graph.events import write as write_events
 from graph.formats import RawFolder, read_folder
 from graph.raw_tables import ROW, BadRow
 from graph.settings import CONSENT_PURPOSES, Settings
-from graph.table_rules import TEXTS, Rules
+from graph.table_rules import TEXTS, Judged, judged
 
 WRITERS: Final = 2
 BATCH: Final = 2_000
@@ -64,6 +64,7 @@ def import_folder(
     *,
     quarantine: Path | None = None,
     consent: Sequence[str] | None = None,
+    writers: int = WRITERS,
 ) -> ImportReport:
     """Bring the tables of a folder into the graph; may be stopped at any time and begun again.
 
@@ -75,6 +76,7 @@ def import_folder(
         progress: called after every batch.
         quarantine: where bad rows go; None: `KITH_HOME/quarantine/<folder>.csv`.
         consent: of users who state none; None: the setting, and everything for public benchmarks.
+        writers: transactions side by side.
 
     Raises:
         InputError: a file is missing or malformed; one line: file, line, reason. Nothing was written.
@@ -82,15 +84,29 @@ def import_folder(
     """
     started = time.monotonic()
     raw = read_folder(Path(folder), fmt)
-    default = CONSENT_PURPOSES if raw.is_benchmark else settings.consent_default
-    file = quarantine or settings.home / "quarantine" / f"{raw.dataset}.csv"
-    work = _Import(graph, settings, raw, list(default if consent is None else consent), progress or _silent)
+    tables, purposes = judged(raw.tables, time.time()), purposes_of(raw, settings, consent)
+    work = Loader(graph, settings, raw, tables, consent=purposes, progress=progress or silent, writers=writers)
     try:
         work.run()
     finally:
-        work.report.quarantined = len(work.bad)
-        work.report.quarantine = write_quarantine(file, work.bad)
-    report = work.report
+        set_aside(work.report, settings, work.bad, quarantine)
+    return timed(work.report, started)
+
+
+def purposes_of(raw: RawFolder, settings: Settings, consent: Sequence[str] | None) -> list[str]:
+    """Return what users agree to who state nothing: `consent`, else the setting, else everything in public data."""
+    default = CONSENT_PURPOSES if raw.is_benchmark else settings.consent_default
+    return list(default if consent is None else consent)
+
+
+def set_aside(report: ImportReport, settings: Settings, bad: Sequence[BadRow], file: Path | None) -> None:
+    """Write the bad rows to `file`, by default `KITH_HOME/quarantine/<folder>.csv`, and say so in the report."""
+    report.quarantined = len(bad)
+    report.quarantine = write_quarantine(file or settings.home / "quarantine" / f"{report.dataset}.csv", bad)
+
+
+def timed(report: ImportReport, started: float) -> ImportReport:
+    """Return the report with its seconds since `started` (`time.monotonic`) and its rate."""
     report.seconds = round(time.monotonic() - started, 3)
     report.rows_per_s = round(sum(report.rows.values()) / max(report.seconds, 1e-3), 1)
     return report
@@ -109,33 +125,41 @@ def write_quarantine(file: Path, bad: Sequence[BadRow]) -> str:
     return str(file)
 
 
-def _silent(stage: str, done: int, total: int) -> None:
+def silent(stage: str, done: int, total: int) -> None:
     """Report to nobody."""
 
 
-class _Import:
+class Loader:
+    """Writes judged tables in transactions; `bad` grows by what the graph refuses."""
+
     def __init__(
-        self, graph: Graph, settings: Settings, raw: RawFolder, consent: list[str], progress: Progress
+        self,
+        graph: Graph,
+        settings: Settings,
+        raw: RawFolder,
+        tables: Judged,
+        *,
+        consent: list[str],
+        progress: Progress = silent,
+        writers: int = WRITERS,
     ) -> None:
         self._graph = graph
         self._settings = settings
         self._dataset = raw.dataset
         self._consent = consent
         self._progress = progress
+        self._writers = writers
         self._lock = threading.Lock()
         self.report = ImportReport(raw.dataset, raw.form)
-        now_s = time.time()
-        rules = [Rules(table, now_s) for table in raw.tables]
-        self._frames = {one.name: one.judge() for one in rules}
-        self._extras = {one.name: one.extras() for one in rules}
-        self._files = {one.name: one.file for one in rules}
-        self.bad: list[BadRow] = [bad for one in rules for bad in one.bad]
+        self._tables = tables
+        self._frames, self._extras, self._files = tables.frames, tables.extras, tables.files
+        self.bad = tables.bad
 
     def run(self) -> None:
+        """Write every table."""
         if self._settings.unknown_ids == "refuse":
             self._refuse_unknown()
-        self._users()
-        self._items()
+        self.entities()
         self._stubs()
         self._ties("friends", "events.start_friends", row_events.friend_rows)
         self._ties("follows", "events.start_follows", row_events.follow_rows)
@@ -145,6 +169,11 @@ class _Import:
             self._shares(frame)
         if (frame := self._frames.get("opens")) is not None:
             self._events("opens", frame, row_events.open_events)
+
+    def entities(self) -> None:
+        """Write users and items."""
+        self._users()
+        self._items()
 
     def _users(self) -> None:
         frame = self._frames.get("users")
@@ -193,14 +222,9 @@ class _Import:
 
     def _refuse_unknown(self) -> None:
         described = self._frames.get("users", pd.DataFrame({"userId": []}))
-        unknown = {
-            row["userId"] for row in self._graph.read("entities.unknown_users", ids=self._named(("userId", "friendId")))
-        } - set(described["userId"])
-        for name in ("friends", "follows"):
-            if (frame := self._frames.get(name)) is not None:
-                wrong = frame["userId"].isin(unknown) | frame["friendId"].isin(unknown)
-                self.bad += [(self._files[name], int(row), "names an unknown user") for row in frame[ROW][wrong]]
-                self._frames[name] = frame[~wrong].reset_index(drop=True)
+        ids = self._named(("userId", "friendId"))
+        unknown = {row["userId"] for row in self._graph.read("entities.unknown_users", ids=ids)}
+        self._tables.refuse_unknown(unknown - set(described["userId"]))
 
     def _ties(self, stage: str, query: str, rows_of: Callable[[pd.DataFrame], list[list[Any]]]) -> None:
         frame = self._frames.get(stage)
@@ -211,7 +235,7 @@ class _Import:
         def write(batch: list[Any]) -> None:
             self._graph.write(query, rows=batch)
 
-        self._in_parallel(stage, row_events.parts(rows, lambda row: row[0], WRITERS), write)
+        self._in_parallel(stage, row_events.parts(rows, lambda row: row[0], self._writers), write)
 
     def _events(
         self, stage: str, frame: pd.DataFrame, events_of: Callable[[pd.DataFrame, str, Sequence[str]], list[Event]]
@@ -221,18 +245,19 @@ class _Import:
 
         def write(positions: list[int]) -> None:
             events = events_of(frame.take(positions), self._dataset, self._extras[stage])
-            self._write(stage, [(event, lines[at]) for event, at in zip(events, positions, strict=True)])
+            self.write(stage, [(event, lines[at]) for event, at in zip(events, positions, strict=True)])
 
-        self._in_parallel(stage, row_events.parts(range(len(frame)), lambda at: users[at], WRITERS), write)
+        self._in_parallel(stage, row_events.parts(range(len(frame)), lambda at: users[at], self._writers), write)
 
     def _shares(self, frame: pd.DataFrame) -> None:
         events, lines = row_events.share_events(frame, self._dataset, self._extras["shares"])
         parents = {event["shareId"]: event["parentShareId"] for event in events if "parentShareId" in event}
         pairs = list(zip(events, lines, strict=True))
-        split = row_events.parts(pairs, lambda pair: row_events.root_of(pair[0], parents), WRITERS)
-        self._in_parallel("shares", split, lambda batch: self._write("shares", batch))
+        split = row_events.parts(pairs, lambda pair: row_events.root_of(pair[0], parents), self._writers)
+        self._in_parallel("shares", split, lambda batch: self.write("shares", batch))
 
-    def _write(self, stage: str, batch: list[tuple[Event, int]]) -> None:
+    def write(self, stage: str, batch: list[tuple[Event, int]]) -> None:
+        """Write events and the rows they came from in one transaction."""
         entries = [Entry(line, event, body_hash(event)) for event, line in batch]
         written = write_events(self._graph, self._settings, entries, imported=True, consent=self._consent)
         with self._lock:

@@ -62,10 +62,14 @@ def current_version(graph: Graph) -> int:
     return version
 
 
-def apply(graph: Graph) -> int:
+def apply(graph: Graph, *, await_s: int = AWAIT_S) -> int:
     """Bring the graph to `VERSION` and return the version it had before.
 
     Every statement is run again also when the version is current: a constraint that was dropped by hand comes back.
+
+    Args:
+        graph: where.
+        await_s: how long one statement may take, and all indexes until they are online; a full graph needs more.
 
     Raises:
         SchemaError: the graph is newer than this code.
@@ -74,8 +78,8 @@ def apply(graph: Graph) -> int:
     before = current_version(graph)
     for version in sorted(STEPS):
         for step in STEPS[version]:
-            graph.auto(f"schema.{step}", timeout_s=AWAIT_S)
-    graph.auto("schema.await_indexes", timeout_s=AWAIT_S, seconds=AWAIT_S)
+            graph.auto(f"schema.{step}", timeout_s=await_s)
+    graph.auto("schema.await_indexes", timeout_s=await_s, seconds=await_s)
     graph.write("schema.write_version", version=VERSION)
     return before
 

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -197,6 +198,40 @@ class Rules:
         gone = again[~disagrees]
         self.drop(disagrees, f"an earlier row with {what} says something else")
         self.frame = self.frame[~gone].reset_index(drop=True)
+
+
+@dataclass(slots=True)
+class Judged:
+    """The good rows of a folder's tables, by the table's name."""
+
+    frames: dict[str, pd.DataFrame]
+    extras: dict[str, list[str]]
+    """Columns that become free attributes."""
+    files: dict[str, str]
+    bad: list[BadRow]
+
+    def refuse_unknown(self, unknown: set[str]) -> None:
+        """Set ties aside that name one of these users."""
+        for name in ("friends", "follows"):
+            if (frame := self.frames.get(name)) is not None:
+                wrong = frame["userId"].isin(unknown) | frame["friendId"].isin(unknown)
+                self.bad += [(self.files[name], int(row), "names an unknown user") for row in frame[ROW][wrong]]
+                self.frames[name] = frame[~wrong].reset_index(drop=True)
+
+
+def judged(tables: Sequence[RawTable], now_s: float) -> Judged:
+    """Judge every table; times after `now_s` and a little are bad.
+
+    Raises:
+        InputError: a column has a name that Kith uses itself.
+    """
+    rules = [Rules(table, now_s) for table in tables]
+    return Judged(
+        {one.name: one.judge() for one in rules},
+        {one.name: one.extras() for one in rules},
+        {one.name: one.file for one in rules},
+        [bad for one in rules for bad in one.bad],
+    )
 
 
 def _milliseconds(parsed: pd.Series) -> pd.Series:

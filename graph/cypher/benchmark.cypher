@@ -36,3 +36,9 @@ UNWIND $rows AS row
 MATCH (u:User {userId: row.id})
 SET u.embedding_a = row.embedding
 RETURN count(u) AS written
+
+// write_plainly: the usual way to write relationships, without a ledger; rows [userId, itemId, eventId, occurredMs]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (i:Item {itemId: row[1]})
+CREATE (u)-[:LIKED {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime()}]->(i)

@@ -1,7 +1,7 @@
-// nodes: every node by its own id, with what was said about it
+// nodes: every node by its own id, with what was said about it; since when an event waits is the server's clock
 MATCH (n)
 WHERE NOT n:KithSchema AND NOT n:KithJob AND NOT n:KithKey
-RETURN labels(n) AS labels, properties(n) AS properties
+RETURN labels(n) AS labels, CASE WHEN n:KithPending THEN n {.*, createdAt: null} ELSE properties(n) END AS properties
 
 // relationships: every relationship by the ids of its ends
 MATCH (a)-[r]->(b)

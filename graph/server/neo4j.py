@@ -45,8 +45,10 @@ def first_query(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def running(settings: Settings) -> Iterator[Settings]:
-    """Run a local Neo4j for the length of a `with` block, for tests and measurements; yields the settings.
+def running(settings: Settings, *, stop_timeout_s: float = process.STOP_TIMEOUT_S) -> Iterator[Settings]:
+    """Run a local Neo4j for the length of a `with` block, for tests, loads and measurements; yields the settings.
+
+    It is killed when it has not stopped in time; a store that was just filled needs longer for its last checkpoint.
 
     Raises:
         LocalServerError: it did not start; the message names the log.
@@ -57,4 +59,4 @@ def running(settings: Settings) -> Iterator[Settings]:
         first_query(settings)
         yield settings
     finally:
-        process.stop(child)
+        process.stop(child, stop_timeout_s)

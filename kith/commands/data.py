@@ -17,6 +17,7 @@ def register(commands: Any) -> None:
     load = add(commands, "import", "load a folder of users, items, friendships and events", import_folder)
     load.add_argument("folder", type=Path, metavar="DIR")
     load.add_argument("--format", default="auto", help="auto (default), kith, or a public benchmark form")
+    load.add_argument("--bulk", action="store_true", help="fill the empty, stopped local store by Neo4j's import tool")
     export = add(commands, "export-graph", "write the consented graph as a snapshot folder", export_graph)
     export.add_argument("folder", type=Path, metavar="DIR")
     add_subgraph(export)
@@ -24,16 +25,24 @@ def register(commands: Any) -> None:
 
 def import_folder(arguments: argparse.Namespace) -> int:
     """Load a folder; exit code 0 also when rows were quarantined, because the good rows are in."""
-    from graph import files
+    if arguments.bulk:
+        from graph import bulk
 
-    with connect() as graph, progress("import") as show:
-        report = files.import_folder(graph, settings(), arguments.folder, fmt=arguments.format, progress=show)
+        with progress("import") as show:
+            report = bulk.load_folder(settings(), arguments.folder, fmt=arguments.format, progress=show)
+    else:
+        from graph import files
+
+        with connect() as graph, progress("import") as show:
+            report = files.import_folder(graph, settings(), arguments.folder, fmt=arguments.format, progress=show)
     if arguments.json:
         print_json(asdict(report))
         return 0
     table(("table", "good rows"), report.rows.items(), title=f"{report.dataset} ({report.form})")
     say(f"events: {report.accepted:,} new, {report.duplicates:,} already there")
     say(f"{sum(report.rows.values()):,} rows in {report.seconds:.1f} s ({report.rows_per_s:,.0f} rows/s)")
+    if arguments.bulk:
+        say("the store is filled: start it with `kith up`")
     if report.quarantined:
         say(f"{report.quarantined:,} bad rows, each with its reason: {report.quarantine}")
     return 0
