@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check faults up down bench lock clean
+.PHONY: help install demo test check faults up down bench engine lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,9 +47,15 @@ down: $(STAMP) ## Stop the local stack
 bench: $(STAMP) ## Measure: export against row-wise reads
 	$(BIN)/kith bench export
 
+engine: $(STAMP) ## Put into dist/ what a training machine needs (docs/gpu.md)
+	$(BIN)/uv build --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+	cp engine.lock dist/
+
 lock: $(STAMP) ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra train --extra dev --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --constraint requirements.lock --upgrade engine.in -o engine.lock
 	$(MAKE) containers/service.lock containers/gpu.lock containers/build.lock
 
 # The locks of the images: the versions of requirements.lock without what an image does not need. tests/containers fails

@@ -267,12 +267,13 @@ class _Stages:
             self._report({"stage": stage, "done": int(stage == "done"), "total": 1, "message": message})
 
     def timings(self, choice: Choice, ranker: Ranker) -> dict[str, Any]:
-        """Return seconds per stage and per epoch, and the largest memory so far."""
+        """Return seconds per stage and per epoch, edges propagated per second, and the largest memory so far."""
         return {
             "stagesS": dict(self._seconds),
             "chooseS": choice.seconds,
             "epochS": choice.ranker.encoder.seconds_per_epoch,
             "refitEpochS": ranker.encoder.seconds_per_epoch,
+            "edgesPerS": round(choice.ranker.encoder.edges_per_s),
             "peakMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
 

@@ -77,6 +77,8 @@ class FittedEncoder:
     steps: int
     seconds_per_epoch: float
     device: str
+    edges_per_s: float
+    """Edges that messages passed along forwards, once per round of the encoder, in training and its checks."""
     history: list[dict[str, float]] = field(default_factory=list)
     """Per check: step, loss, ndcg@20 on the validation cut (nan without one)."""
 
@@ -109,6 +111,8 @@ class _Graph:
         }
         self.is_sampled = self.relations.edges > settings.full_graph_edges
         self.device = device
+        self.passed = 0
+        """Edges that messages have passed along so far."""
         self.neighbours: dict[Relation, Neighbourhood] = {}
         self.feature_rows: dict[str, Neighbourhood] = {}
         if not self.is_sampled:
@@ -154,16 +158,18 @@ def fit_encoder(
     began = time.perf_counter()
     steps, epochs, history = _optimise(encoder, graph, settings, rng=rng, validation=validation, report=report)
     seconds = time.perf_counter() - began
+    edges_per_s = graph.passed / max(seconds, 1e-9)
     layers, embedding = embed_all(encoder, graph)
     return FittedEncoder(
         encoder.cpu(), graph.relations, layers, embedding["user"], embedding["item"], epochs, steps,
-        seconds / max(epochs, 1e-9), device, history,
+        seconds / max(epochs, 1e-9), device, edges_per_s, history,
     )  # fmt: skip
 
 
 def embed_all(encoder: Encoder, graph: _Graph) -> tuple[list[dict[str, NDArray[np.float32]]], dict[str, Any]]:
     """Return all layers and the embeddings of every node, propagated over the full graph."""
     encoder.eval()
+    graph.passed += graph.relations.edges * len(encoder.rounds)
     neighbours = graph.neighbours or {k: Neighbourhood.of(v, graph.device) for k, v in graph.relations.weights.items()}
     rows = graph.feature_rows or {k: Neighbourhood.of(v, graph.device) for k, v in graph.features.items()}
     with torch.no_grad():
@@ -240,6 +246,7 @@ def _loss(
         rows = {k: Neighbourhood.of(v.take(part.nodes[k]), graph.device) for k, v in graph.features.items()}
         layer0 = encoder.layer0(rows, nodes, settings.id_dropout)
         neighbours = {k: Neighbourhood.of(v, graph.device) for k, v in part.weights.items()}
+        graph.passed += sum(len(v.indices) for v in part.weights.values()) * len(encoder.rounds)
         embedding = combine(encoder.propagate(layer0, neighbours))
         user_vectors, item_vectors = embedding["user"][: len(users)], embedding["item"][: len(items)]
         positives = from_pairs(
@@ -248,6 +255,7 @@ def _loss(
         rivals = None if rivals is None else np.searchsorted(items, rivals)
     else:
         layer0 = encoder.layer0(graph.feature_rows, None, settings.id_dropout)
+        graph.passed += graph.relations.edges * len(encoder.rounds)
         embedding = combine(encoder.propagate(layer0, graph.neighbours))
         user_vectors = functional.embedding(torch.from_numpy(users).to(graph.device), embedding["user"])
         item_vectors = embedding["item"]

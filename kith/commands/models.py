@@ -1,12 +1,17 @@
-"""`kith models list | show | publish | rollback`: trained versions."""
+"""`kith models list | show | publish | import | rollback`: trained versions."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kith.commands.arguments import add, connect, settings
 from kith.terminal import print_json, progress, say, table
+
+if TYPE_CHECKING:
+    from engine.types import Artifact
+    from graph.connection import Graph
 
 
 def register(commands: Any) -> None:
@@ -18,6 +23,10 @@ def register(commands: Any) -> None:
     show.add_argument("version", metavar="VERSION")
     publish = add(parts, "publish", "publish a version whose artifact is on this machine", publish_version)
     publish.add_argument("version", metavar="VERSION")
+    bring = add(
+        parts, "import", "check a model that was trained elsewhere, keep it here and publish it", import_version
+    )
+    bring.add_argument("folder", type=Path, metavar="ARTIFACT")
     back = add(
         parts, "rollback", "publish the version before this one (or VERSION) under a new sequence number", rollback
     )
@@ -66,16 +75,29 @@ def show_version(arguments: argparse.Namespace) -> int:
 def publish_version(arguments: argparse.Namespace) -> int:
     """Publish an artifact of this machine."""
     from engine import artifact
+
+    trained = artifact.read_artifact(settings().artifacts / arguments.version)
+    with connect() as graph:
+        return _publish(graph, trained, arguments.json)
+
+
+def import_version(arguments: argparse.Namespace) -> int:
+    """Take a model folder from another machine, for example one with a GPU."""
+    from graph import adoption
+    from kith import __version__
+
+    with connect() as graph:
+        return _publish(graph, adoption.adopt(graph, settings(), arguments.folder, __version__), arguments.json)
+
+
+def _publish(graph: Graph, trained: Artifact, as_json: bool) -> int:
     from graph import publication
 
-    chosen = settings()
-    trained = artifact.read_artifact(chosen.artifacts / arguments.version)
-    with connect() as graph, progress("publish") as show:
+    with progress("publish") as show:
         publication.publish(
-            graph, chosen, trained, progress=lambda part, doing: show("publish", int(100 * part), 100, doing)
+            graph, settings(), trained, progress=lambda part, doing: show("publish", int(100 * part), 100, doing)
         )
-        live = publication.published(graph)
-    return _say_live(live, arguments.json)
+    return _say_live(publication.published(graph), as_json)
 
 
 def rollback(arguments: argparse.Namespace) -> int:
