@@ -1,6 +1,6 @@
 """Bulk load: a folder into an empty local store through Neo4j's own import tool.
 
-The graph is the one that the ordinary import (`graph.files`) makes, at a multiple of its speed, because nothing travels
+The graph is the one that the ordinary import (`graph.files`) makes, sooner for large folders, because nothing travels
 through transactions. The store is built beside the real one and takes its place at the end, whole: a crash leaves the
 empty one.
 """
