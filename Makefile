@@ -25,8 +25,8 @@ install: $(STAMP) ## Install everything into .venv (says the download size first
 demo: $(STAMP) ## Run the main job on a generated world and leave the stack up
 	$(BIN)/kith demo
 
-test: $(STAMP) ## Run every test on a real Neo4j and a real broker
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --durations=10
+test: $(STAMP) ## Run the tests on a real Neo4j and a real broker (their long forms: make faults)
+	$(BIN)/python -m pytest -m 'not long' --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --durations=10
 
 check: $(STAMP) ## Format, lint, types, import rules, documents
 	$(BIN)/ruff format --check .
@@ -37,6 +37,7 @@ check: $(STAMP) ## Format, lint, types, import rules, documents
 
 faults: $(STAMP) ## Kill and freeze real processes; prove the promises
 	FAULTS=full $(BIN)/python -m pytest tests/faults -v --timeout 7200
+	$(BIN)/python -m pytest -m long tests/graph -v --timeout 7200
 
 up: $(STAMP) ## Start the local stack
 	$(BIN)/kith up

@@ -152,6 +152,7 @@ def test_a_backup_onto_an_empty_home_is_the_same_graph_and_serves_the_published_
         stack.down(settings)
 
 
+@pytest.mark.long
 def test_what_is_there_is_put_aside_only_when_asked_and_a_damaged_backup_changes_nothing(
     made: Made, neo4j: Settings, tmp_path: Path
 ) -> None:

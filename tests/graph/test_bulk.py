@@ -129,7 +129,7 @@ def test_a_world_loads_to_the_same_graph(graph: Graph, settings: Settings, apart
     assert quick == usual
 
 
-@pytest.mark.parametrize("unknown", ["create", "refuse"])
+@pytest.mark.parametrize("unknown", ["create", pytest.param("refuse", marks=pytest.mark.long)])
 def test_awkward_rows_end_the_same(
     graph: Graph, settings: Settings, apart: Settings, tmp_path: Path, unknown: str
 ) -> None:
@@ -139,6 +139,7 @@ def test_awkward_rows_end_the_same(
     assert quick == usual
 
 
+@pytest.mark.long
 def test_parquet_of_mixed_types_ends_the_same(
     graph: Graph, settings: Settings, apart: Settings, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_parquet_of_mixed_types_ends_the_same(
     assert quick == usual
 
 
+@pytest.mark.long
 def test_public_cascades_load_to_the_same_graph(
     graph: Graph, settings: Settings, apart: Settings, tmp_path: Path
 ) -> None:
@@ -178,7 +180,7 @@ def test_only_an_empty_stopped_store_of_our_own(settings: Settings, apart: Setti
     assert list(apart.home.glob("bulk-*")) == []
 
 
-@pytest.mark.parametrize("victim", ["the tool", "the loader"])
+@pytest.mark.parametrize("victim", ["the tool", pytest.param("the loader", marks=pytest.mark.long)])
 def test_killed_in_the_middle_the_store_is_empty_and_starts(apart: Settings, tmp_path: Path, victim: str) -> None:
     made = world.generate(world.WorldSettings(users=300, items=100, events=5_000, seed=3))
     world.write(made, tmp_path / "world")
