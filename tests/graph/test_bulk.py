@@ -129,7 +129,8 @@ def test_a_world_loads_to_the_same_graph(graph: Graph, settings: Settings, apart
     assert quick == usual
 
 
-@pytest.mark.parametrize("unknown", ["create", pytest.param("refuse", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("unknown", ["create", "refuse"])
 def test_awkward_rows_end_the_same(
     graph: Graph, settings: Settings, apart: Settings, tmp_path: Path, unknown: str
 ) -> None:
