@@ -13,22 +13,23 @@ RUN groupadd --system --gid 10001 kith \
 
 FROM base AS tools
 ENV PIP_NO_CACHE_DIR=1 \
+    UV_CACHE_DIR=/var/cache/uv \
     UV_LINK_MODE=copy \
     UV_COMPILE_BYTECODE=1
 WORKDIR /src
 COPY bootstrap.lock ./
 COPY containers/install.sh containers/build.lock containers/
-RUN --mount=type=cache,target=/root/.cache/uv ./containers/install.sh tools /opt/tools
+RUN --mount=type=cache,target=/var/cache/uv ./containers/install.sh tools /opt/tools
 
 FROM tools AS service-build
 COPY containers/service.lock containers/
-RUN --mount=type=cache,target=/root/.cache/uv ./containers/install.sh packages /opt/tools service /opt/kith
+RUN --mount=type=cache,target=/var/cache/uv ./containers/install.sh packages /opt/tools service /opt/kith
 COPY . .
 RUN ./containers/install.sh kith /opt/tools /opt/kith
 
 FROM tools AS gpu-build
 COPY containers/gpu.lock containers/
-RUN --mount=type=cache,target=/root/.cache/uv ./containers/install.sh packages /opt/tools gpu /opt/kith
+RUN --mount=type=cache,target=/var/cache/uv ./containers/install.sh packages /opt/tools gpu /opt/kith
 COPY . .
 RUN ./containers/install.sh kith /opt/tools /opt/kith
 
