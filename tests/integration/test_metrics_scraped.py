@@ -24,7 +24,7 @@ from graph.settings import Settings
 from tests.docs.test_metrics_document import DOCUMENT, ROW
 from tests.faults.test_fork_safety import children_of
 from tests.graph.test_publication import Cypher, model
-from tests.workers.processes import answers, api_command, process, until
+from tests.workers.processes import Server, answers, api_command, api_server, process, until
 from workers import queue
 
 PROFILE = "/v1/users/{user_id}/profile"
@@ -54,30 +54,12 @@ def sample(text: str, name: str, **labels: str) -> float | None:
     return None
 
 
-class Server(NamedTuple):
-    port: int
-    pid: int
-    log: Path
-    settings: Settings
-
-
 @pytest.fixture(scope="module")
 def server(
     settings: Settings, graph: Graph, broker_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    (port,) = free_ports(1)
-    folder = tmp_path_factory.mktemp("api")
-    given = dataclasses.replace(
-        settings,
-        home=folder,
-        neo4j_uri=settings.bolt_uri,
-        neo4j_password=settings.password(),
-        broker_url=broker_url,
-        signing_key="k" * 32,
-    )
-    with process([*api_command(port, workers=2), "--respawn-failed-workers"], given, folder / "api.log") as parent:
-        until(lambda: answers(f"http://127.0.0.1:{port}/ready"))
-        yield Server(port, parent.pid, folder / "api.log", given)
+    with api_server(settings, broker_url, tmp_path_factory.mktemp("api"), "--respawn-failed-workers") as running:
+        yield running
 
 
 def count(port: int, status: int) -> float:

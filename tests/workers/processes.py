@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from graph.server.process import free_ports
 from graph.settings import Settings
@@ -83,6 +83,33 @@ def api_command(port: int, workers: int = 1) -> list[str]:
     """Return the arguments that start the API server."""
     options = ["--interface", "wsgi", "--factory", "--host", "127.0.0.1", "--port", str(port)]
     return ["granian", *options, "--workers", str(workers), "--blocking-threads", "4", "api.app:wsgi"]
+
+
+class Server(NamedTuple):
+    """An API server of a test's own."""
+
+    port: int
+    pid: int
+    log: Path
+    settings: Settings
+
+
+@contextlib.contextmanager
+def api_server(settings: Settings, broker_url: str, home: Path, *options: str) -> Iterator[Server]:
+    """Run the API in two processes beside the tests' Neo4j; yield when it is ready."""
+    (port,) = free_ports(1)
+    log = home / "logs" / "api.log"
+    chosen = dataclasses.replace(
+        settings,
+        home=home,
+        neo4j_uri=settings.bolt_uri,
+        neo4j_password=settings.password(),
+        broker_url=broker_url,
+        signing_key="k" * 40,
+    )
+    with process([*api_command(port, workers=2), *options], chosen, log) as parent:
+        until(lambda: answers(f"http://127.0.0.1:{port}/ready"))
+        yield Server(port, parent.pid, log, chosen)
 
 
 def until(happened: Callable[[], bool], limit_s: float = START_S) -> None:
