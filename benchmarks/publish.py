@@ -3,7 +3,8 @@
 Both write 64 floats to every user, searchable by an online vector index when the transaction ends. Lists: the usual
 way, 5,000 rows per transaction, one property. Product: what `graph.slots` does (500 rows per transaction, Bolt
 vectors, the writer's lock and consent checked in each batch, build number and influence score beside the embedding).
-Beside one whole publication a process of its own reads recommendations at a steady pace; so does it without one.
+Beside one whole publication a process of its own reads recommendations at a steady pace; so does it without one. The
+product sees the reader and makes room for it (`graph.pace`), so that publication takes longer than it would alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +29,14 @@ from graph.settings import Settings
 
 ROUNDS = 3
 DIMENSIONS = 64
-ALONE_S, PACE_S = 15.0, 0.02
-"""How long is read without a publication, and the time from one read to the next."""
+ALONE_S, PACE_S = 8.0, 0.02
+"""How long is read before and again after a publication, and the time from one read to the next."""
 WARM_READS, LISTED = 200, 20
 LIST_BATCH_ROWS = 5000
 """The batch size usually advised; `lists_small_per_s` says what the product's 500 would do for lists."""
 RECOMMENDED, NEIGHBOURS = 200, 20
+READ_USERS, READ_ITEMS = 2_000, 1_000
+"""Nodes of the version that is published beside readers."""
 
 
 def run(settings: Settings, size: str = "small") -> dict[str, Any]:
@@ -57,13 +61,18 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
                 "lists_small": lambda: _lists(own, chosen.users, generator, slots.BATCH_ROWS),
             },
             ROUNDS,
+            warm=2,
         )
-        whole = _artifact(chosen, generator, lists=True)
+        part = replace(chosen, users=READ_USERS, items=READ_ITEMS)
+        whole = _artifact(part, generator, lists=True)
         publication.publish(own, own_settings, whole)
-        with reading(own_settings, chosen.users) as alone:
+        with reading(own_settings, READ_USERS) as before:
             time.sleep(ALONE_S)
-        with reading(own_settings, chosen.users) as beside:
+        with reading(own_settings, READ_USERS) as beside:
             report = publication.publish(own, own_settings, whole)
+        with reading(own_settings, READ_USERS) as after:
+            time.sleep(ALONE_S)
+    alone = before + after
     return {
         "nodes_per_s": round(chosen.users / seconds["product"]),
         "lists_per_s": round(chosen.users / seconds["lists"]),

@@ -27,7 +27,12 @@ class Size:
     purchases_each: int
 
 
-SIZES = {"small": Size(10_000, 5_000, 20), "full": Size(50_000, 20_000, 20)}
+SIZES = {
+    "tiny": Size(5_000, 2_500, 20),
+    "small": Size(10_000, 5_000, 20),
+    "full": Size(50_000, 20_000, 20),
+    "huge": Size(500_000, 200_000, 20),
+}
 
 
 @contextlib.contextmanager
@@ -39,7 +44,7 @@ def prepared(settings: Settings, size: str) -> Iterator[tuple[Graph, Settings, S
         ValueError: there is no such size.
     """
     if size not in SIZES:
-        raise ValueError(f"size is {size!r}; choose {' or '.join(SIZES)}")
+        raise ValueError(f"size is {size!r}; choose {', '.join(SIZES)}")
     own = neo4j.on_free_ports(
         replace(
             settings,
@@ -69,16 +74,16 @@ def _fill(graph: Graph, size: Size) -> None:
         graph.write("benchmark.purchases", **given)
 
 
-def alternate(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Run every way once unmeasured, then all of them in turn `rounds` times; return each one's median seconds.
+def alternate(ways: dict[str, Callable[[], Any]], rounds: int, warm: int = 1) -> dict[str, float]:
+    """Run every way `warm` times unmeasured, then all of them in turn `rounds` times; return each one's median seconds.
 
     In turn, so that what else the machine does falls on all of them alike.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
+    for turn in range(-warm, rounds):
         for name, way in ways.items():
             began = time.perf_counter()
             way()
-            if turn:
+            if turn >= 0:
                 seconds[name].append(time.perf_counter() - began)
     return {name: median(taken) for name, taken in seconds.items()}

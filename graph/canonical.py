@@ -7,12 +7,14 @@ carries its `modelVersion`. Every batch replaces what its nodes had, so a copy t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from engine.types import REASONS
 from graph.connection import Graph, Transaction
+from graph.pace import Pace
 
-BATCH_NODES = 500
-"""Nodes per transaction; each brings up to 40 relationships and takes as many away."""
+BATCH_NODES, SHARED_NODES = 500, 100
+"""Nodes per transaction, and while others use the server; each brings up to 40 relationships and takes as many away."""
 LIST_LENGTH = 20
 """Relationships of one type per node."""
 CATEGORY_USERS = 1000
@@ -38,11 +40,12 @@ def finish_canonical(graph: Graph, progress: Callable[[float], None] | None = No
     build = _live_build(graph)
     if build is None:
         return False
+    pace = Pace(graph)
     whole = (
-        _copy(graph, build, "users", lambda: tell(0.6))
-        and _copy(graph, build, "items", lambda: tell(0.8))
-        and _influential(graph, build)
-        and _clear(graph, build)
+        _copy(graph, pace, build, "users", lambda: tell(0.6))
+        and _copy(graph, pace, build, "items", lambda: tell(0.8))
+        and _influential(graph, pace, build)
+        and _clear(graph, pace, build)
     )
     tell(1.0)
     return whole
@@ -53,14 +56,18 @@ def _live_build(graph: Graph) -> int | None:
     return rows[0]["build"] if rows else None
 
 
-def _as_copier(tx: Transaction, build: int) -> dict[str, str] | None:
-    """Take the publication's lock, so that two copies of one build cannot interleave; None if it is not live."""
+def _as_copier(tx: Transaction, build: int) -> tuple[str, str] | None:
+    """Take the publication's lock, so that two copies of one build cannot interleave.
+
+    Returns:
+        Slot and model version; None when the build is not live.
+    """
     tx.run("publication.lock")
     rows = tx.run("canonical.start", build=build)
-    return {"slot": rows[0]["slot"], "model_version": rows[0]["modelVersion"]} if rows else None
+    return (rows[0]["slot"], rows[0]["modelVersion"]) if rows else None
 
 
-def _copy(graph: Graph, build: int, kind: str, tell: Callable[[], None]) -> bool:
+def _copy(graph: Graph, pace: Pace, build: int, kind: str, tell: Callable[[], None]) -> bool:
     """Copy every node of one kind, by ascending id; False when the build is no longer live."""
     after: str | None = ""
 
@@ -69,18 +76,20 @@ def _copy(graph: Graph, build: int, kind: str, tell: Callable[[], None]) -> bool
         if live is None:
             return False, None
         names = {"reason_names": list(REASONS)} if kind == "users" else {}
-        given = {"after": after, "build": build, "limit": BATCH_NODES, "length": LIST_LENGTH, **names, **live}
-        return True, tx.run(f"canonical.{kind}", **given)[0]["last"]
+        slot, version = live
+        limit = pace.rows(BATCH_NODES, SHARED_NODES)
+        given = {"after": after, "build": build, "limit": limit, "length": LIST_LENGTH, **names}
+        return True, tx.run(f"canonical.{kind}_{slot}", model_version=version, **given)[0]["last"]
 
     while after is not None:
-        still_live, after = graph.transaction(work)
+        still_live, after = pace.step(lambda: graph.transaction(work))
         if not still_live:
             return False
     tell()
     return True
 
 
-def _influential(graph: Graph, build: int) -> bool:
+def _influential(graph: Graph, pace: Pace, build: int) -> bool:
     """Write the influential users of each category; False when the build is no longer live."""
     rows = graph.read("canonical.start", build=build)
     if not rows:
@@ -99,26 +108,30 @@ def _influential(graph: Graph, build: int) -> bool:
     def work(tx: Transaction, name: str, **given: object) -> bool:
         live = _as_copier(tx, build)
         if live is not None:
-            tx.run(name, model_version=live["model_version"], **given)
+            tx.run(name, model_version=live[1], **given)
         return live is not None
 
     for row in categories:
         given = {"category": row["category"], "users": row["users"]}
-        if not graph.transaction(lambda tx, given=given: work(tx, "canonical.write_influential", **given)):
+        write = partial(graph.transaction, partial(work, name="canonical.write_influential", **given))
+        if not pace.step(write):
             return False
     return True
 
 
-def _clear(graph: Graph, build: int) -> bool:
+def _clear(graph: Graph, pace: Pace, build: int) -> bool:
     """Take away what belongs to no one any more, then note that the copy is complete."""
     live = graph.read("canonical.start", build=build)
     if not live:
         return False
     version = live[0]["modelVersion"]
-    while graph.write("canonical.clear_categories", model_version=version, limit=CLEAR_ROWS)[0]["cleared"]:
-        pass
-    for step in ("canonical.clear_personal", "canonical.clear_shared"):
-        while graph.write(step, limit=CLEAR_ROWS)[0]["cleared"]:
+    for step, given in (
+        ("canonical.clear_categories", {"model_version": version}),
+        ("canonical.clear_personal", {}),
+        ("canonical.clear_shared", {}),
+    ):
+        clear = partial(graph.write, step, limit=CLEAR_ROWS, **given)
+        while pace.step(clear)[0]["cleared"]:
             pass
     graph.write("canonical.done", build=build)
     return True

@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from engine.types import Artifact
 from graph import jobs
 from graph.connection import Graph, Transaction
 from graph.errors import ConflictError, GraphError
+from graph.pace import Pace
 from graph.publication_rows import Row, item_rows, user_rows
 from graph.settings import Settings
 
 BATCH_ROWS = 500
 """Rows per transaction: the vector index takes small commits faster (its cost grows with the segment being built), and
 events for the same users wait less."""
+SHARED_ROWS = 200
+"""Rows per transaction while others use the server: the garbage of larger ones makes readers wait."""
 LEASE_S = 20.0
 """A publisher that writes nothing for this long may be replaced by another."""
 READ_MARGIN_S = 3.0
@@ -116,33 +119,37 @@ def write_slot(graph: Graph, writer: Writer, artifact: Artifact, tell: Progress)
     total = len(artifact.user_ids) + len(artifact.item_ids)
     written = {"users": 0, "items": 0}
     done = 0
+    pace = Pace(graph)
     for kind, count, rows_of in (
         ("items", len(artifact.item_ids), item_rows),
         ("users", len(artifact.user_ids), user_rows),
     ):
-        for rows in _ahead(rows_of, artifact, count):
-            written[kind] += _write_batch(graph, writer, kind, rows)
+        for rows in _ahead(rows_of, artifact, count, pace):
+            written[kind] += pace.step(partial(_write_batch, graph, writer, kind, rows))
             done += len(rows)
             tell(0.8 * done / total, f"writing {kind}")
     return written["users"], written["items"]
 
 
-def _ahead(rows_of: Callable[[Artifact, int, int], list[Row]], artifact: Artifact, count: int) -> Iterator[list[Row]]:
+def _ahead(
+    rows_of: Callable[[Artifact, int, int], list[Row]], artifact: Artifact, count: int, pace: Pace
+) -> Iterator[list[Row]]:
     """Yield the rows batch by batch; the next batch is made while the server writes this one."""
-    made: deque[Future[list[Row]]] = deque()
     with ThreadPoolExecutor(1) as maker:
-        for start in range(0, count, BATCH_ROWS):
-            made.append(maker.submit(rows_of, artifact, start, min(start + BATCH_ROWS, count)))
-            if len(made) > 1:
-                yield made.popleft().result()
-        for last in made:
-            yield last.result()
+        made, start = None, 0
+        while start < count:
+            stop = min(start + pace.rows(BATCH_ROWS, SHARED_ROWS), count)
+            following = maker.submit(rows_of, artifact, start, stop)
+            if made:
+                yield made.result()
+            made, start = following, stop
+        if made:
+            yield made.result()
 
 
 def _write_batch(graph: Graph, writer: Writer, kind: str, rows: list[dict[str, Any]]) -> int:
-    name = f"publication.write_{kind}"
-    given = {"rows": rows, "slot": writer.slot, "build": writer.build}
-    return as_writer(graph, writer, lambda tx: tx.run(name, **given))[0]["written"]
+    name = f"publication.write_{kind}_{writer.slot}"
+    return as_writer(graph, writer, lambda tx: tx.run(name, rows=rows, build=writer.build))[0]["written"]
 
 
 def clear_slot(graph: Graph, writer: Writer) -> None:

@@ -22,10 +22,12 @@ RETURN count(r) AS relationships
 // rows: the usual way to read: one row per relationship
 MATCH (u:User)-[r:PURCHASED]->(i:Item)
 RETURN u.userId AS userId, i.itemId AS itemId, r.occurredAt AS occurredAt
+LIMIT $limit
 
 // rows_of_numbers: the same with the time as a number, which the driver decodes faster
 MATCH (u:User)-[r:PURCHASED]->(i:Item)
 RETURN u.userId AS userId, i.itemId AS itemId, r.occurredAt.epochSeconds AS occurredAt
+LIMIT $limit
 
 // scan: the server reads the same pattern and sends nothing
 MATCH (u:User)-[r:PURCHASED]->(i:Item)

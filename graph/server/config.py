@@ -9,13 +9,15 @@ from pathlib import Path
 from graph.settings import Settings
 
 MAIN_CLASS = "org.neo4j.server.Neo4jCommunity"
-HEAP_START_MB = 256
 TRANSACTION_LOG_KEPT = "1 days 200M"
 _SALT_BYTES = 32
 _HASH_ITERATIONS = 1024
 
 JAVA_OPTIONS = (
     "-XX:+UseG1GC",
+    # Arrays of some 100 KB are everyday objects here; as "humongous" ones they start a collection of the whole heap.
+    "-XX:G1HeapRegionSize=4m",
+    "-XX:MetaspaceSize=192m",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:+DisableExplicitGC",
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
@@ -75,7 +77,7 @@ def java_arguments(settings: Settings, class_path: Sequence[Path], options: Sequ
     """
     home = neo4j_home(settings)
     arguments = [
-        f"-Xms{min(HEAP_START_MB, settings.neo4j_heap_mb)}m",
+        f"-Xms{settings.neo4j_heap_mb}m",
         f"-Xmx{settings.neo4j_heap_mb}m",
         *JAVA_OPTIONS,
         *options,

@@ -32,7 +32,7 @@ def test_memory_follows_the_settings() -> None:
     assert "server.memory.pagecache.size=77m" in config.neo4j_conf(settings)
     arguments = config.java_arguments(settings, [Path("/j/a.jar"), Path("/j/b.jar")])
     assert '"-Xmx640m"' in arguments.splitlines()
-    assert '"-Xms256m"' in arguments.splitlines()
+    assert '"-Xms640m"' in arguments.splitlines()
     assert '"/j/a.jar:/j/b.jar"' in arguments.splitlines()
     assert '"-Xms128m"' in config.java_arguments(replace(settings, neo4j_heap_mb=128), []).splitlines()
 
