@@ -20,6 +20,9 @@ from engine.types import NO_TIME
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+BLOCKS_PER_PLACE, MOST_PER_PLACE = 4, 16
+"""Blocks of columns, and columns that are looked at closely, for each place of a list of the best."""
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -73,17 +76,27 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int32]:
     k = min(k, m)
     if n == 0 or k == 0:
         return np.zeros((n, k), dtype=np.int32)
-    if k == m:
-        return np.argsort(-scores, axis=1, kind="stable").astype(np.int32)
-    bound = np.partition(scores, m - k, axis=1)[:, m - k, None]
-    above = scores > bound
-    level = scores == bound
-    room = k - above.sum(axis=1, keepdims=True)
-    if (level.sum(axis=1, keepdims=True) > room).any():
-        level &= np.cumsum(level, axis=1, dtype=np.int32) <= room
-    chosen = np.nonzero(above | level)[1].reshape(n, k)
-    order = np.argsort(-np.take_along_axis(scores, chosen, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(chosen, order, axis=1).astype(np.int32)
+    # At least k columns reach the k-th best of the blocks' maxima, and few others do.
+    size = max(1, m // (BLOCKS_PER_PLACE * k))
+    blocks = m // size
+    maxima = scores[:, : blocks * size].reshape(n, blocks, size).max(axis=2)
+    bound = np.partition(maxima, blocks - k, axis=1)[:, blocks - k, None]
+    place = np.flatnonzero(scores >= bound)
+    row, column = np.divmod(place, m)
+    counts = np.bincount(row, minlength=n)
+    many = counts > MOST_PER_PLACE * k  # ties: sorted whole, or one row would make the table below wide for all
+    top = np.empty((n, k), dtype=np.int32)
+    top[many] = np.argsort(-scores[many], axis=1, kind="stable")[:, :k]
+    counts[many] = 0
+    kept = ~many[row]
+    row, column, place = row[kept], column[kept], place[kept]
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    columns = np.zeros((n, max(k, int(counts.max()))), dtype=np.int32)
+    values = np.full(columns.shape, -np.inf, dtype=scores.dtype)
+    columns[row, nth], values[row, nth] = column, scores.ravel()[place]
+    order = np.argsort(-values[~many], axis=1, kind="stable")[:, :k]
+    top[~many] = np.take_along_axis(columns[~many], order, axis=1)
+    return top
 
 
 def hit_matrix(top: NDArray[np.integer], truth: Truth) -> NDArray[np.bool_]:

@@ -38,6 +38,17 @@ def test_top_k_equals_a_stable_sort() -> None:
         assert np.array_equal(ev.top_k(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
 
 
+def test_top_k_of_wide_rows_equals_a_stable_sort() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(30, 3000)).astype(np.float32)
+    scores[3] = 0.0
+    scores[4, 5:] = -np.inf
+    scores[5] = np.round(scores[5])
+    for k in (1, 5, 20, 200):
+        assert np.array_equal(ev.top_k(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    assert np.array_equal(ev.top_k(scores[3:4], 20), [np.arange(20)])
+
+
 def test_metrics_of_one_list_by_hand() -> None:
     truth = ev.truth_of(np.array([0, 0, 0]), np.array([4, 7, 8]))
     hits = ev.hit_matrix(np.array([[7, 1, 4, -1]]), truth)
