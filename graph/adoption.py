@@ -56,15 +56,24 @@ def adopt(graph: Graph, settings: Settings, folder: Path, code_version: str) -> 
         _judge(graph, model, code_version)
         bundle.load(draft)
         draft.chmod(0o755)
-        place = settings.artifacts / model.model_version
-        if place.exists():
-            if read_manifest(place) != read_manifest(draft):
-                raise ConflictError(f"another model {model.model_version} is here: train with another --model-version")
-        else:
-            draft.rename(place)
-        return read_artifact(place)
+        return read_artifact(keep(settings, draft, model.model_version))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def keep(settings: Settings, draft: Path, model_version: str) -> Path:
+    """Move a finished model folder to its place, the version's name, and return that; an equal one may be there.
+
+    Raises:
+        ConflictError: another model of this name is there; nothing was moved.
+    """
+    place = settings.artifacts / model_version
+    if place.exists():
+        if read_manifest(place) != read_manifest(draft):
+            raise ConflictError(f"another model {model_version} is here: train with another --model-version")
+    else:
+        draft.rename(place)
+    return place
 
 
 def _judge(graph: Graph, model: Artifact, code_version: str) -> None:

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.artifact import read_artifact, read_manifest, write_snapshot
-from engine.errors import ArtifactError
-from engine.types import Artifact
+from engine.artifact import read_artifact, write_snapshot
+from graph import adoption
 from graph.connection import Graph
 from graph.jobs import Claim
 from graph.publication import publish
@@ -36,7 +35,9 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
             shutil.rmtree(leftover, ignore_errors=True)
         snapshot_id = _export(graph, settings, claim, watch, snapshot_folder)
         _train(settings, claim, watch, snapshot_folder, partial)
-        artifact = _keep(settings, partial)
+        artifact = read_artifact(partial)
+        # Where it is there already, the same training ran before and died before it was published.
+        adoption.keep(settings, partial, artifact.model_version)
         report = publish(
             graph,
             settings,
@@ -99,16 +100,3 @@ def command(options: dict[str, Any], source: Path, out: Path, logs: Path) -> lis
     line = [sys.executable, "-m", "engine.training", "--from", str(source), "--out", str(out), "--progress-json"]
     line += ["--seed", str(options.get("seed") or 0), "--logs", str(logs)]
     return [*line, "--epochs", str(options["epochs"])] if options.get("epochs") else line
-
-
-def _keep(settings: Settings, partial: Path) -> Artifact:
-    """Move the trained folder to its place, the version's name, and read it; checks every byte."""
-    artifact = read_artifact(partial)
-    place = settings.artifacts / artifact.model_version
-    if place.exists():
-        # The same training ran before and died before it was published: equal versions are equal bytes.
-        if read_manifest(place) != read_manifest(partial):
-            raise ArtifactError(f"there is another model {artifact.model_version} in {settings.artifacts}")
-    else:
-        partial.replace(place)
-    return artifact
