@@ -85,8 +85,8 @@ class GraphSnapshot:
     users: Nodes
     items: Nodes
     interactions: Edges
-    """user -> item; columns `type` int8 (INTERACTION_TYPES), `occurred_at_s` int64 (VIEWED: lastAt), `count` int32
-    (views folded, else 1), `rating` float32 (nan unless RATED)."""
+    """user -> item; columns `type` int8 (INTERACTION_TYPES), `occurred_at_s` int64 (VIEWED: lastAt), `count` uint16
+    (views folded, at most 65,535; else 1), `rating` float32 (nan unless RATED)."""
     friends: Edges
     """user - user, each friendship once (smaller external id first); columns `strength` float32, `since_s` int64."""
     follows: Edges

@@ -31,6 +31,8 @@ __all__ = ["SubgraphOptions", "export", "interaction_columns", "prepare", "settl
 WATERMARK_LAG_S = 5
 """Longer than a write takes from its time stamp to its commit."""
 SETTLE_POLL_S = 0.25
+MOST_VIEWS = 65_535
+"""More views of one item by one user count as so many: two bytes an edge."""
 NUMBERING_TIMEOUT_S = 3600.0
 TYPE_CODES = {name: code for code, name in enumerate(INTERACTION_TYPES)}
 USER_READS, SHARE_READS = 6, 3
@@ -162,10 +164,11 @@ def _interactions(cut: Cut, users: _Side, items: _Side) -> Edges:
         parts["target"].append(_known(items.index, read["target"]))
         parts["type"].append(read["type"] if code is None else np.full(size, TYPE_CODES[code], dtype=np.int8))
         parts["occurred_at_s"].append(read["at"])
-        parts["count"].append(read.get("count", np.ones(size, dtype=np.int32)))
+        count = read.get("count", np.ones(size, dtype=np.int32))
+        parts["count"].append(np.minimum(count, MOST_VIEWS).astype(np.uint16))
         rating = read.get("rating", np.full(size, -1, dtype=np.float32))
         parts["rating"].append(np.where(rating < 0, np.float32(np.nan), rating))
-    dtypes = {"type": np.int8, "occurred_at_s": np.int64, "count": np.int32, "rating": np.float32}
+    dtypes = {"type": np.int8, "occurred_at_s": np.int64, "count": np.uint16, "rating": np.float32}
     joined = {key: _joined(blocks, dtypes.get(key, np.int32)) for key, blocks in parts.items()}
     source, target = joined.pop("source"), joined.pop("target")
     return _sorted(source, target, joined, ("occurred_at_s", "type"))

@@ -110,7 +110,7 @@ def _interactions(frame: pd.DataFrame, user: pd.Index, item: pd.Index) -> Edges:
         {
             "type": key.get_level_values("type").to_numpy(np.int8),
             "occurred_at_s": folded["at_s"].to_numpy(np.int64),
-            "count": folded["count"].to_numpy(np.int32),
+            "count": folded["count"].to_numpy(np.uint16),
             "rating": folded["rating"].to_numpy(np.float32),
         },
     )

@@ -91,7 +91,7 @@ def bare(users: int, items: int, pairs: list[tuple[int, int]]) -> GraphSnapshot:
                 "type": np.ones(size, np.int8),
                 "rating": np.full(size, np.nan, np.float32),
                 "occurred_at_s": np.full(size, -1, np.int64),
-                "count": np.ones(size, np.int32),
+                "count": np.ones(size, np.uint16),
             },
         ),
         friends=Edges(none, none, {"strength": none.astype(np.float32), "since_s": none.astype(np.int64)}),
