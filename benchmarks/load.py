@@ -30,12 +30,12 @@ from graph.digest import digest
 from graph.server import neo4j
 from graph.settings import CONSENT_PURPOSES, Settings
 
-SIZES = {"small": 50_000, "full": 1_000_000, "huge": 10_000_000}
+SIZES = {"small": 20_000, "full": 1_000_000, "huge": 10_000_000}
 """Relationships, about: a friendship that is drawn twice is one."""
 MEASURED_AT_MOST = 1_000_000
 """Cypher is measured on a folder of so many and its rate taken for the larger one."""
 WRITERS = (2, 4)
-TRIED_ON = 50_000
+TRIED_ON = 20_000
 """The number of writers that is faster on so many relationships is the one that Cypher is measured with."""
 PLAIN_ROWS, PLAIN_BATCH = 200_000, 2_000
 TIMEOUT_S = 3_600.0
@@ -47,7 +47,7 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
 
     Args:
         settings: `cache` is where the stores lie meanwhile.
-        size: `small` (5x10^4 relationships), `full` (10^6) or `huge` (10^7).
+        size: `small` (2x10^4 relationships), `full` (10^6) or `huge` (10^7).
 
     Returns:
         `bulk_per_s cypher_per_s` (relationships per second), `ratio`, `writers` (of the faster import), `plain_per_s`

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,9 @@ from graph.errors import InputError
 
 ROW = "row"
 """Column of the line (CSV, text) or row number (Parquet) that a row came from."""
+
+TIMES = ("createdAt", "since", "occurredAt")
+"""Columns of times."""
 
 BadRow = tuple[str, int, str]
 """File, line and reason."""
@@ -31,7 +35,7 @@ class RawTable:
     name: str
     file: str
     frame: pd.DataFrame
-    """Object columns and `row` (int64)."""
+    """Object columns and `row` (int64); `TIMES` may be time stamps."""
     bad: list[BadRow] = field(default_factory=list)
 
 
@@ -73,7 +77,7 @@ def read_csv(path: Path) -> tuple[pd.DataFrame, list[BadRow]]:
 
 
 def read_parquet(path: Path) -> tuple[pd.DataFrame, list[BadRow]]:
-    """Read a Parquet file: Python values, None where missing or nan, lists as tuples.
+    """Read a Parquet file: Python values, None where missing or nan, lists as tuples; `TIMES` may stay time stamps.
 
     Raises:
         InputError: it is no Parquet file.
@@ -84,13 +88,19 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[BadRow]]:
         raise InputError(f"{path.name}, line 1, {' '.join(str(error).split())[:200]}") from None
     _refuse_twice(path, table.column_names)
     frame = pd.DataFrame(
-        {
-            name: pd.Series([_plain(value) for value in column.to_pylist()], dtype=object)
-            for name, column in zip(table.column_names, table.columns, strict=True)
-        }
+        {name: _series(name, column) for name, column in zip(table.column_names, table.columns, strict=True)}
     )
     frame[ROW] = pd.Series(range(1, table.num_rows + 1), dtype="int64")
     return frame, []
+
+
+def _series(name: str, column: pa.ChunkedArray) -> pd.Series:
+    if name in TIMES and pa.types.is_timestamp(column.type):
+        return column.to_pandas()
+    if pa.types.is_string(column.type):
+        values = column.to_numpy(zero_copy_only=False)
+        return pd.Series(np.where(values == "", None, values), dtype=object)
+    return pd.Series([_plain(value) for value in column.to_pylist()], dtype=object)
 
 
 def _plain(value: Any) -> Any:

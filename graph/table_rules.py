@@ -16,13 +16,12 @@ import pandas as pd
 from graph.entity_shapes import price_minor
 from graph.errors import InputError
 from graph.event_shapes import FUTURE_S, INTERACTIONS
-from graph.raw_tables import ROW, BadRow, RawTable
+from graph.raw_tables import ROW, TIMES, BadRow, RawTable
 from graph.settings import CONSENT_PURPOSES
 from graph.values import INT64_MAX, attribute_problem, currency_problem, id_problem, text_problem
 
 IDS: Final = ("userId", "itemId", "friendId", "shareId", "eventId", "parentShareId", "recipientId", "rootShareId")
 OPTIONAL_IDS: Final = ("shareId", "eventId", "parentShareId", "recipientId", "rootShareId")
-TIMES: Final = ("createdAt", "since", "occurredAt")
 TEXTS: Final = ("kind", "title", "description", "category", "brand", "channel", "platform", "recommendationId")
 KNOWN: Final = (*IDS, *TIMES, *TEXTS, "campaignId", "type", "price", "priceMinor", "currency", "valueMinor", "rating",
                 "strength", "consent", "tags", ROW)  # fmt: skip
@@ -83,6 +82,8 @@ class Rules:
 
     def _drop_by_problem(self, name: str, problems: Iterable[str | None]) -> None:
         found = {at: problem for at, problem in enumerate(problems) if problem}
+        if not found:
+            return
         mask = np.zeros(len(self.frame), dtype=bool)
         mask[list(found)] = True
         self.drop(mask, lambda at: f"{name} {found[at]}")
@@ -96,7 +97,9 @@ class Rules:
         values = [str(value) if isinstance(value, int) else value for value in self.frame[name]]
         self.frame[name] = pd.Series(values, dtype=object)
         missing = "is missing" if is_needed else None
-        self._drop_by_problem(name, (missing if value is None else id_problem(value) for value in values))
+        texts = {value: id_problem(value) for value in {value for value in values if isinstance(value, str)}}
+        if any(texts.values()) or not all(isinstance(value, str) for value in values):
+            self._drop_by_problem(name, (missing if value is None else id_problem(value) for value in values))
 
     def _times(self, name: str) -> None:
         given = self.frame[name]

@@ -19,7 +19,7 @@ def register(commands: Any) -> None:
     evaluate.add_argument("--seed", type=int, default=0)
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
     bench.add_argument("name", choices=("export", "load", "publish", "start"))
-    bench.add_argument("--size", choices=("small", "full", "huge"), default="small")
+    bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
 
 
 def run_evaluation(arguments: argparse.Namespace) -> int:
