@@ -19,7 +19,7 @@ from graph.settings import Settings
 from kith import stack
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("HOME", "PATH", "LANG", "TMPDIR", "XDG_CACHE_HOME", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+KEPT = ("HOME", "PATH", "LANG", "TMPDIR", "XDG_CACHE_HOME", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "JDK_JAVA_OPTIONS")
 START_S = 120.0
 
 
