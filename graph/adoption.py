@@ -1,7 +1,7 @@
 """A model that was trained elsewhere becomes one of this machine's: checked byte by byte, copied whole or not at all.
 
 The hashes show damage and carelessness. That nothing in a model can run code is a matter of its formats
-(`engine.artifact`), and that it belongs to this graph is seen from its ids.
+(`engine.artifact`), and that it belongs to this graph is seen from its snapshot, which the graph remembers.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from engine.artifact import read_artifact, read_manifest
 from engine.serving import bundle
@@ -25,10 +22,6 @@ from graph.settings import Settings
 
 VERSION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a model may be called: it names a folder."""
-LOOKED_UP: Final = 2_000
-"""Ids per kind that are looked up, spread over all."""
-KNOWN_SHARE: Final = 0.5
-"""So many of them this graph must know: people and items leave while a model is trained, not half of them."""
 
 
 def adopt(graph: Graph, settings: Settings, folder: Path, code_version: str) -> Artifact:
@@ -42,7 +35,7 @@ def adopt(graph: Graph, settings: Settings, folder: Path, code_version: str) -> 
 
     Raises:
         ArtifactError: a file is missing, unknown or altered, or does not hold what it should.
-        InputError: its name, code version, shapes or ids are not such as can be published here.
+        InputError: its name, code version, snapshot or shapes are not such as can be published here.
         ConflictError: another model of this name is here.
     """
     _judge(graph, read_artifact(folder), code_version)
@@ -87,16 +80,8 @@ def _judge(graph: Graph, model: Artifact, code_version: str) -> None:
     if model.user_embedding.shape[1] != model.item_embedding.shape[1]:
         raise InputError(f"{name}: users and items are embedded in different dimensions")
     check(model)
-    for kind, ids in (("users", model.user_ids), ("items", model.item_ids)):
-        chosen = _spread(ids)
-        known = graph.read(f"adoption.known_{kind}", ids=chosen)[0]["known"]
-        if known < KNOWN_SHARE * len(chosen):
-            raise InputError(
-                f"{name}: this graph knows {known:,} of {len(chosen):,} {kind} looked up: "
-                f"it was trained on another graph (snapshot {model.snapshot_id[:64]})"
-            )
-
-
-def _spread(ids: NDArray[np.object_]) -> list[str]:
-    """Return at most `LOOKED_UP` of the ids, evenly spaced."""
-    return ids[:: max(1, -(-len(ids) // LOOKED_UP))].tolist()
+    if not graph.read("adoption.gave_snapshot", snapshot_id=model.snapshot_id)[0]["gave"]:
+        raise InputError(
+            f"{name} was trained on snapshot {model.snapshot_id[:64]}, which this graph never gave: "
+            "export this graph (kith export-graph) and train on that"
+        )

@@ -28,6 +28,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "key_id",
         "publication_key",
         "sequence_key",
+        "snapshot_id",
         "user_ix",
         "item_ix",
         "share_ix",

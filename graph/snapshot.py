@@ -31,6 +31,8 @@ __all__ = ["SubgraphOptions", "export", "interaction_columns", "prepare", "settl
 WATERMARK_LAG_S = 5
 """Longer than a write takes from its time stamp to its commit."""
 SETTLE_POLL_S = 0.25
+NOTED = 1_000
+"""So many snapshots the graph remembers that it gave."""
 MOST_VIEWS = 65_535
 """More views of one item by one user count as so many: two bytes an edge."""
 NUMBERING_TIMEOUT_S = 3600.0
@@ -89,7 +91,9 @@ def export(
     )
     duration_ms = int((time.monotonic() - started) * 1000)
     part = restrict(whole, options)
-    return replace(part, snapshot_id=f"{identify(part)}-d{duration_ms}")
+    snapshot_id = f"{identify(part)}-d{duration_ms}"
+    graph.write_many([("snapshot.note", {"snapshot_id": snapshot_id}), ("snapshot.forget", {"kept": NOTED})])
+    return replace(part, snapshot_id=snapshot_id)
 
 
 def settle(graph: Graph, check: Callable[[], None] | None = None) -> None:

@@ -71,6 +71,9 @@ CREATE CONSTRAINT publication_key IF NOT EXISTS FOR (w:KithPublication) REQUIRE 
 // sequence_key: one counter per label for the export's dense index
 CREATE CONSTRAINT sequence_key IF NOT EXISTS FOR (s:KithSequence) REQUIRE s.key IS UNIQUE
 
+// snapshot_id: one record per snapshot that was exported
+CREATE CONSTRAINT snapshot_id IF NOT EXISTS FOR (s:KithSnapshot) REQUIRE s.snapshotId IS UNIQUE
+
 // user_ix: users by the export's dense index
 CREATE INDEX user_ix IF NOT EXISTS FOR (u:User) ON (u.ix)
 

@@ -178,3 +178,12 @@ UNWIND CASE WHEN source = [] THEN [] ELSE range(0, size(source) - 1, $block) END
 WITH source[start..start + $block] AS source, target[start..start + $block] AS target, at[start..start + $block] AS at
 RETURN vector(source, size(source), INTEGER32) AS source, vector(target, size(target), INTEGER32) AS target,
        vector(at, size(at), INTEGER64) AS at
+
+// note: keeps that this graph gave the snapshot; a model says which one it was trained on
+MERGE (s:KithSnapshot {snapshotId: $snapshot_id})
+SET s.exportedAt = datetime.realtime()
+
+// forget: drops the notes of all but the newest snapshots
+MATCH (s:KithSnapshot)
+WITH s ORDER BY s.exportedAt DESC SKIP $kept
+DELETE s

@@ -22,7 +22,7 @@ from engine.artifact import folder as folders
 from engine.errors import ArtifactError
 from engine.interest.training import EncoderSettings
 from engine.training import TrainSettings, train
-from graph import adoption, entities, publication
+from graph import adoption, entities, publication, snapshot
 from graph.connection import Graph
 from graph.errors import ConflictError, InputError
 from graph.settings import Settings
@@ -55,6 +55,7 @@ def people(graph: Graph, cypher: Cypher, trained: Path) -> None:
     cypher("UNWIND $ids AS id CREATE (:User {userId: id, consent: ['personalisation', 'sharing']})",
            ids=model.user_ids.tolist())  # fmt: skip
     cypher("UNWIND $ids AS id CREATE (:Item {itemId: id})", ids=model.item_ids.tolist())
+    cypher("CREATE (:KithSnapshot {snapshotId: $id, exportedAt: datetime() - duration('P1D')})", id=model.snapshot_id)
 
 
 @pytest.fixture
@@ -144,9 +145,21 @@ def test_another_codes_model_is_refused(graph: Graph, home: Settings, trained: P
 
 
 def test_another_graphs_model_is_refused(graph: Graph, home: Settings, cypher: Cypher, trained: Path) -> None:
-    cypher("MATCH (i:Item) WITH i LIMIT 20 DETACH DELETE i")
-    with pytest.raises(InputError, match="knows 10 of 30 items looked up: it was trained on another graph"):
+    cypher("MATCH (s:KithSnapshot) DELETE s")
+    with pytest.raises(InputError, match="which this graph never gave"):
         adoption.adopt(graph, home, trained, VERSION)
+
+
+def test_the_graph_remembers_the_snapshots_it_gave(
+    graph: Graph, home: Settings, cypher: Cypher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "NOTED", 2)
+    given = []
+    for number in range(3):
+        given.append(snapshot.export(graph, home).snapshot_id)
+        cypher("CREATE (:Item {itemId: $id, ingestedAt: datetime() - duration('PT1M')})", id=f"new{number}")
+    left = cypher("MATCH (s:KithSnapshot) RETURN s.snapshotId AS id ORDER BY s.exportedAt")
+    assert [row["id"] for row in left] == given[1:]
 
 
 def test_another_model_of_the_same_name_is_refused(graph: Graph, home: Settings, copied: Path, trained: Path) -> None:
