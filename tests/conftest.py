@@ -29,12 +29,6 @@ CACHE_VARIABLES = ("KITH_CACHE", "XDG_CACHE_HOME", "HOME")
 Cypher = Callable[..., list[dict[str, Any]]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold slow tests: what is short fills the gaps at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-
-
 @pytest.fixture(scope="session")
 def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a Neo4j that runs as long as the tests do; consent of new users is everything."""

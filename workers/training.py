@@ -28,10 +28,14 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
         JobStopped: someone asked for it, or another worker has the job.
         ChildFailedError, EngineError, GraphError, OSError: a stage failed.
     """
-    snapshot_folder = settings.snapshots / claim.job_id
-    partial = settings.artifacts / f".{claim.job_id}"
+    # By attempt: the trainer of a frozen worker goes on writing after another worker has taken the job.
+    snapshot_folder = settings.snapshots / f"{claim.job_id}-{claim.fence}"
+    partial = settings.artifacts / f".{claim.job_id}-{claim.fence}"
     try:
-        for leftover in (snapshot_folder, partial):
+        for leftover in (
+            *settings.snapshots.glob(f"{claim.job_id}-*"),
+            *settings.artifacts.glob(f".{claim.job_id}-*"),
+        ):
             shutil.rmtree(leftover, ignore_errors=True)
         snapshot_id = _export(graph, settings, claim, watch, snapshot_folder)
         _train(settings, claim, watch, snapshot_folder, partial)

@@ -89,7 +89,7 @@ def test_r10_what_is_delivered_again_takes_effect_once(
         report.duplicated += seq(graph) - before - 1
         report.unexpected += effects(graph, impatient) != after
         assert jobs.get(graph, job_id)["attempts"] == (2 if frozen else 1)
-    assert (report.acknowledged, report.recovered) == (TIMES, TIMES)
+    assert (report.acknowledged, report.recovered) == (TIMES, TIMES), jobs.get(graph, job_id)
     assert (report.duplicated, report.unexpected) == (0, 0)
     assert "Traceback" not in "".join(log.read_text() for log in impatient.logs.glob("*.log"))
 
@@ -106,5 +106,6 @@ def asleep(worker: str) -> Iterator[None]:
 
 
 def effects(graph: Graph, settings: Settings) -> tuple[Any, ...]:
-    """What a job leaves behind: the live version, the models, the folders of artifacts."""
-    return published(graph), list_models(graph), sorted(each.name for each in settings.artifacts.iterdir())
+    """What a job leaves behind: the live version, the models, the folders of artifacts (drafts begin with a dot)."""
+    folders = sorted(each.name for each in settings.artifacts.iterdir() if not each.name.startswith("."))
+    return published(graph), list_models(graph), folders
