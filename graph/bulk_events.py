@@ -41,11 +41,9 @@ class Events:
 
     def write_interactions(self) -> None:
         """Write one relationship per interaction, and the views folded."""
-        frame = self._load.judged.frames.get("interactions")
-        if frame is None:
+        if (table := self._table("interactions", KEPT)) is None:
             return
-        extras = self._load.judged.extras["interactions"]
-        columns = Columns(frame, [*KEPT, *extras])
+        frame, extras, columns = table
         head = [":START_ID(User)", ":END_ID(Item)", ":TYPE", "eventId:string", "occurredAt:datetime"]
         sheet = self._load.sheets.relationships("", [*head, "ingestedAt:datetime", *columns.header()])
         views: list[tuple[str, str, int]] = []
@@ -91,11 +89,10 @@ class Events:
 
     def write_shares(self) -> None:
         """Write shares with root and depth, whom they went to and what they pass on."""
-        frame = self._load.judged.frames.get("shares")
-        if frame is None:
+        if (table := self._table("shares", KEPT_WITH_NODE)) is None:
             return
-        load, extras = self._load, self._load.judged.extras["shares"]
-        columns = Columns(frame, [*KEPT_WITH_NODE, *extras])
+        frame, extras, columns = table
+        load = self._load
         head = ["shareId:ID(Share)", "occurredAt:datetime", "rootShareId:string", "depth:long", "ingestedAt:datetime"]
         shares = load.sheets.nodes("Share", [*head, *columns.header()])
         shared = load.sheets.relationships("SHARED", [":START_ID(User)", ":END_ID(Share)"])
@@ -139,11 +136,9 @@ class Events:
 
     def write_opens(self) -> None:
         """Write one relationship per open of a share that is in the sheets."""
-        frame = self._load.judged.frames.get("opens")
-        if frame is None:
+        if (table := self._table("opens", KEPT_WITH_NODE)) is None:
             return
-        extras = self._load.judged.extras["opens"]
-        columns = Columns(frame, [*KEPT_WITH_NODE, *extras])
+        frame, extras, columns = table
         head = [":START_ID(User)", ":END_ID(Share)", "eventId:string", "occurredAt:datetime", "ingestedAt:datetime"]
         sheet = self._load.sheets.relationships("OPENED", [*head, *columns.header()])
 
@@ -163,6 +158,14 @@ class Events:
 
         self._each("opens", frame, lambda part: row_events.open_events(part, self._load.dataset, extras),
                    cells_of, write)  # fmt: skip
+
+    def _table(self, name: str, kept: Sequence[str]) -> tuple[pd.DataFrame, list[str], Columns] | None:
+        """Return the table, its free columns and what they are in the sheets; None where the folder has none."""
+        frame = self._load.judged.frames.get(name)
+        if frame is None:
+            return None
+        extras = self._load.judged.extras[name]
+        return frame, extras, Columns(frame, [*kept, *extras])
 
     def _each(
         self,

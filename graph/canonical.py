@@ -79,7 +79,7 @@ def _copy(graph: Graph, pace: Pace, build: int, kind: str, tell: Callable[[], No
         slot, version = live
         limit = pace.rows(BATCH_NODES, SHARED_NODES)
         given = {"after": after, "build": build, "limit": limit, "length": LIST_LENGTH, **names}
-        return True, tx.run(f"canonical.{kind}_{slot}", model_version=version, **given)[0]["last"]
+        return True, tx.run(f"canonical.{kind}", slot=slot, model_version=version, **given)[0]["last"]
 
     while after is not None:
         still_live, after = pace.step(lambda: graph.transaction(work))

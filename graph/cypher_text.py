@@ -1,7 +1,6 @@
 """Named Cypher: every query lies in `graph/cypher/*.cypher` under a line `// name: what it answers`.
 
-`load("events.write_shares")` is block `write_shares` of `events.cypher`; a block `write_{slot}` is two, `write_a` and
-`write_b`, with the slot's letter wherever its text says `{slot}`; `load("analytics.cascade")` is the file
+`load("events.write_shares")` is block `write_shares` of `events.cypher`; `load("analytics.cascade")` is the file
 `graph/analytics/cascade.cypher` with parameters where it has defaults. The one cast to `LiteralString` is here: no
 other module builds query text, so what reaches the server is what the files say.
 """
@@ -18,8 +17,7 @@ ANALYTICS = Path(__file__).parent / "analytics"
 _LITERAL = r"(?:null|true|false|-?\d+(?:\.\d+)?|'[^'\\]*')"
 DEFAULTS = re.compile(rf"^WITH (?P<defaults>{_LITERAL} AS \w+(?:, {_LITERAL} AS \w+)*)$", re.MULTILINE)
 """The line of a question of the cookbook that holds its parameters: `WITH null AS userId, 7 AS days`."""
-SLOT, SLOTS = "{slot}", ("a", "b")
-HEADER = re.compile(r"^// (?P<name>[a-z][a-z0-9_]*(?:\{slot\})?): (?P<answers>.+)$", re.MULTILINE)
+HEADER = re.compile(r"^// (?P<name>[a-z][a-z0-9_]*): (?P<answers>.+)$", re.MULTILINE)
 
 
 @cache
@@ -36,12 +34,11 @@ def blocks(stem: str) -> dict[str, LiteralString]:
         raise ValueError(f"{stem}.cypher: a query stands without a name")
     found: dict[str, LiteralString] = {}
     for header, after in zip(headers, [*headers[1:], None], strict=True):
+        name = header["name"]
+        if name in found:
+            raise ValueError(f"{stem}.cypher: {name} stands twice")
         body = text[header.end() : after.start() if after else None].strip().rstrip(";")
-        for slot in SLOTS if SLOT in header["name"] else ("",):
-            name = header["name"].replace(SLOT, slot)
-            if name in found:
-                raise ValueError(f"{stem}.cypher: {name} stands twice")
-            found[name] = cast("LiteralString", body.replace(SLOT, slot) if slot else body)
+        found[name] = cast("LiteralString", body)
     return found
 
 

@@ -39,7 +39,7 @@ class Settings:
     broker_port: int = setting("KITH_BROKER_PORT", 6380, "port of the local Valkey")
     api_host: str = setting("KITH_API_HOST", "127.0.0.1", "where the API listens: 127.0.0.1, or 0.0.0.0 in a container")
     api_port: int = setting("KITH_API_PORT", 8480, "port of the API")
-    neo4j_heap_mb: int = setting("KITH_NEO4J_HEAP_MB", 1024, "maximum heap of the local Neo4j, MB")
+    neo4j_heap_mb: int = setting("KITH_NEO4J_HEAP_MB", 1024, "heap of the local Neo4j, MB, whole from the start")
     neo4j_page_cache_mb: int = setting("KITH_NEO4J_PAGE_CACHE_MB", 256, "page cache of the local Neo4j, MB")
     api_workers: int = setting("KITH_API_WORKERS", 2, "API server processes")
     api_threads: int = setting("KITH_API_THREADS", 4, "threads per API server process")

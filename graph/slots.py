@@ -148,8 +148,9 @@ def _ahead(
 
 
 def _write_batch(graph: Graph, writer: Writer, kind: str, rows: list[dict[str, Any]]) -> int:
-    name = f"publication.write_{kind}_{writer.slot}"
-    return as_writer(graph, writer, lambda tx: tx.run(name, rows=rows, build=writer.build))[0]["written"]
+    name = f"publication.write_{kind}"
+    given = {"rows": rows, "slot": writer.slot, "build": writer.build}
+    return as_writer(graph, writer, lambda tx: tx.run(name, **given))[0]["written"]
 
 
 def clear_slot(graph: Graph, writer: Writer) -> None:

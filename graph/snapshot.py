@@ -57,7 +57,7 @@ class _Side:
 def export(
     graph: Graph, settings: Settings, options: SubgraphOptions | None = None, progress: Progress | None = None
 ) -> GraphSnapshot:
-    """Read the graph, column by column, and return the part that the options name.
+    """Read the graph, column by column, and return the part that the options name; the graph notes that it gave it.
 
     Args:
         graph: the connection; two read sessions are used side by side.

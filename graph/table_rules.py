@@ -82,8 +82,6 @@ class Rules:
 
     def _drop_by_problem(self, name: str, problems: Iterable[str | None]) -> None:
         found = {at: problem for at, problem in enumerate(problems) if problem}
-        if not found:
-            return
         mask = np.zeros(len(self.frame), dtype=bool)
         mask[list(found)] = True
         self.drop(mask, lambda at: f"{name} {found[at]}")
@@ -98,8 +96,13 @@ class Rules:
         self.frame[name] = pd.Series(values, dtype=object)
         missing = "is missing" if is_needed else None
         texts = {value: id_problem(value) for value in {value for value in values if isinstance(value, str)}}
-        if any(texts.values()) or not all(isinstance(value, str) for value in values):
-            self._drop_by_problem(name, (missing if value is None else id_problem(value) for value in values))
+        self._drop_by_problem(
+            name,
+            (
+                texts[value] if isinstance(value, str) else missing if value is None else id_problem(value)
+                for value in values
+            ),
+        )
 
     def _times(self, name: str) -> None:
         given = self.frame[name]

@@ -91,6 +91,12 @@ def cypher(settings: Settings, graph: Graph) -> Iterator[Cypher]:
         yield run
 
 
+@pytest.fixture
+def empty(cypher: Cypher) -> None:
+    """The graph holds nothing but its schema when the test begins."""
+    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
+
+
 def _wipe(settings: Settings) -> None:
     with (
         GraphDatabase.driver(settings.bolt_uri, auth=(settings.neo4j_user, settings.password())) as driver,

@@ -3,14 +3,15 @@ MATCH (p:Published {key: 'live'})
 WHERE p.build = $build
 RETURN p.slot AS slot, p.modelVersion AS modelVersion
 
-// users_{slot}: copies the live slot's rows of the next users by userId to the names that analysts use
+// users: copies the live slot's rows of the next users by userId to the names that analysts use
+CYPHER 25
 MATCH (u:User)
 WHERE u.userId > $after
 WITH u ORDER BY u.userId LIMIT $limit
-WITH u, coalesce(u.build_{slot} = $build AND 'personalisation' IN u.consent, false) AS valid
-SET u.embedding = CASE WHEN valid THEN u.embedding_{slot} END,
-    u.influenceScore = CASE WHEN valid THEN u.influenceScore_{slot} END,
-    u.influencePercentile = CASE WHEN valid THEN u.influencePercentile_{slot} END,
+WITH u, coalesce(u['build_' + $slot] = $build AND 'personalisation' IN u.consent, false) AS valid
+SET u.embedding = CASE WHEN valid THEN u['embedding_' + $slot] END,
+    u.influenceScore = CASE WHEN valid THEN u['influenceScore_' + $slot] END,
+    u.influencePercentile = CASE WHEN valid THEN u['influencePercentile_' + $slot] END,
     u.modelVersion = CASE WHEN valid THEN $model_version END
 WITH u, valid
 CALL (u) {
@@ -18,8 +19,8 @@ CALL (u) {
   DELETE r
 }
 CALL (u, valid) {
-  WITH u, u.recommendedItems_{slot} AS items, u.recommendedScores_{slot} AS scores,
-       u.recommendedReasons_{slot} AS reasons
+  WITH u, u['recommendedItems_' + $slot] AS items, u['recommendedScores_' + $slot] AS scores,
+       u['recommendedReasons_' + $slot] AS reasons
   WHERE valid
   UNWIND range(0, coalesce(size(items[..$length]), 0) - 1) AS k
   MATCH (i:Item {itemId: items[k]})
@@ -27,7 +28,7 @@ CALL (u, valid) {
     reasons: [code IN [reasons[k] / 256, reasons[k] % 256] WHERE code < size($reason_names) | $reason_names[code]]}]->(i)
 }
 CALL (u, valid) {
-  WITH u, u.influencesUsers_{slot} AS users, u.influencesProbabilities_{slot} AS probabilities
+  WITH u, u['influencesUsers_' + $slot] AS users, u['influencesProbabilities_' + $slot] AS probabilities
   WHERE valid
   UNWIND range(0, coalesce(size(users[..$length]), 0) - 1) AS k
   MATCH (v:User {userId: users[k]})
@@ -36,12 +37,13 @@ CALL (u, valid) {
 }
 RETURN count(u) AS copied, max(u.userId) AS last
 
-// items_{slot}: copies the live slot's rows of the next items by itemId to the names that analysts use
+// items: copies the live slot's rows of the next items by itemId to the names that analysts use
+CYPHER 25
 MATCH (i:Item)
 WHERE i.itemId > $after
 WITH i ORDER BY i.itemId LIMIT $limit
-WITH i, coalesce(i.build_{slot} = $build, false) AS valid
-SET i.embedding = CASE WHEN valid THEN i.embedding_{slot} END,
+WITH i, coalesce(i['build_' + $slot] = $build, false) AS valid
+SET i.embedding = CASE WHEN valid THEN i['embedding_' + $slot] END,
     i.modelVersion = CASE WHEN valid THEN $model_version END
 WITH i, valid
 CALL (i) {
@@ -49,7 +51,7 @@ CALL (i) {
   DELETE r
 }
 CALL (i, valid) {
-  WITH i, i.similarItems_{slot} AS items, i.similarScores_{slot} AS scores
+  WITH i, i['similarItems_' + $slot] AS items, i['similarScores_' + $slot] AS scores
   WHERE valid
   UNWIND range(0, coalesce(size(items[..$length]), 0) - 1) AS k
   MATCH (j:Item {itemId: items[k]})

@@ -32,30 +32,30 @@ MATCH (w:KithPublication {key: 'publication'})
 WHERE w.writerBuild = $build
 SET w.writerBuild = null, w.writerOwner = null, w.writerUntil = null
 
-// write_users_{slot}: writes rows of the slot for users who agree; influence only for those who agree to sharing
+// write_users: writes rows of the slot for users who agree; influence only for those who agree to sharing
 CYPHER 25
 UNWIND $rows AS row
 MATCH (u:User {userId: row.id})
 WHERE 'personalisation' IN u.consent
-SET u.build_{slot} = $build,
-    u.embedding_{slot} = toFloatList(row.embedding),
-    u.recommendedItems_{slot} = row.items,
-    u.recommendedScores_{slot} = toFloatList(row.scores),
-    u.recommendedReasons_{slot} = toIntegerList(row.reasons),
-    u.influenceScore_{slot} = CASE WHEN 'sharing' IN u.consent THEN row.influence END,
-    u.influencePercentile_{slot} = CASE WHEN 'sharing' IN u.consent THEN row.percentile END,
-    u.influencesUsers_{slot} = CASE WHEN 'sharing' IN u.consent THEN row.users END,
-    u.influencesProbabilities_{slot} = CASE WHEN 'sharing' IN u.consent THEN toFloatList(row.probabilities) END
+SET u['build_' + $slot] = $build,
+    u['embedding_' + $slot] = toFloatList(row.embedding),
+    u['recommendedItems_' + $slot] = row.items,
+    u['recommendedScores_' + $slot] = toFloatList(row.scores),
+    u['recommendedReasons_' + $slot] = toIntegerList(row.reasons),
+    u['influenceScore_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.influence END,
+    u['influencePercentile_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.percentile END,
+    u['influencesUsers_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.users END,
+    u['influencesProbabilities_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN toFloatList(row.probabilities) END
 RETURN count(u) AS written
 
-// write_items_{slot}: writes rows of the slot for items
+// write_items: writes rows of the slot for items
 CYPHER 25
 UNWIND $rows AS row
 MATCH (i:Item {itemId: row.id})
-SET i.build_{slot} = $build,
-    i.embedding_{slot} = toFloatList(row.embedding),
-    i.similarItems_{slot} = row.items,
-    i.similarScores_{slot} = toFloatList(row.scores)
+SET i['build_' + $slot] = $build,
+    i['embedding_' + $slot] = toFloatList(row.embedding),
+    i['similarItems_' + $slot] = row.items,
+    i['similarScores_' + $slot] = toFloatList(row.scores)
 RETURN count(i) AS written
 
 // clear_users: takes from the slot what is not of this build, and users who have taken their consent back

@@ -26,7 +26,7 @@ from graph import adoption, entities, publication, snapshot
 from graph.connection import Graph
 from graph.errors import ConflictError, InputError
 from graph.settings import Settings
-from tests.graph.test_bulk import ROOT, environment
+from tests.workers.processes import ROOT, environment
 
 Cypher = Callable[..., list[dict[str, Any]]]
 VERSION = "0.1.0"
@@ -49,8 +49,7 @@ def home(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def people(graph: Graph, cypher: Cypher, trained: Path) -> None:
-    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
+def people(empty: None, cypher: Cypher, trained: Path) -> None:
     model = artifact.read_artifact(trained)
     cypher("UNWIND $ids AS id CREATE (:User {userId: id, consent: ['personalisation', 'sharing']})",
            ids=model.user_ids.tolist())  # fmt: skip

@@ -21,9 +21,7 @@ ADA = {"userId": "ada", "createdAt": "2026-01-02T03:04:05Z", "city": "Graz", "ag
 CUP = {"itemId": "cup", "title": "A cup", "category": "kitchen", "price": "19.99", "currency": "EUR", "stock": 3}
 
 
-@pytest.fixture(autouse=True)
-def _empty(cypher: Cypher) -> None:
-    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def test_users_are_created_then_completed(graph: Graph, settings: Settings, cypher: Cypher) -> None:

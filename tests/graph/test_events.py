@@ -33,9 +33,7 @@ def event(kind: str, event_id: str, minute: int = 0, **fields: Any) -> dict[str,
     return {"eventId": event_id, "type": kind, "occurredAt": at(minute), **fields}
 
 
-@pytest.fixture(autouse=True)
-def _empty(cypher: Cypher) -> None:
-    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 @pytest.fixture

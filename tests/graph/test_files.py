@@ -53,9 +53,7 @@ TABLES = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _empty(cypher: Cypher) -> None:
-    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 @pytest.fixture

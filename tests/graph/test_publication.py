@@ -63,8 +63,7 @@ def quick(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture(autouse=True)
-def people(graph: Graph, cypher: Cypher) -> None:
-    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
+def people(empty: None, graph: Graph, cypher: Cypher) -> None:
     cypher("UNWIND range(0, $n - 1) AS k CREATE (:User {userId: 'u' + k, consent: $all})", n=USERS, all=ALL)
     cypher("UNWIND range(0, $n - 1) AS k CREATE (:Item {itemId: 'i' + k, category: 'c' + (k % 2)})", n=ITEMS)
 

@@ -45,11 +45,6 @@ JAN_5, FEB_1 = 1704412800, 1706745600
 
 
 @pytest.fixture
-def empty(cypher: Cypher) -> None:
-    cypher("MATCH (n) WHERE NOT n:KithSchema DETACH DELETE n")
-
-
-@pytest.fixture
 def small(empty: None, cypher: Cypher, graph: Graph, settings: Settings) -> GraphSnapshot:
     cypher(SMALL, all=ALL)
     cypher("MATCH (n) SET n.ingestedAt = datetime() - duration({minutes: 1})")

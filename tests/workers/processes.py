@@ -33,6 +33,13 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**env, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
+def beside(settings: Settings, home: Path, **changes: Any) -> Settings:
+    """Return settings with a home of its own that take the tests' Neo4j for an operator's, with these changes."""
+    return dataclasses.replace(
+        settings, home=home, neo4j_uri=settings.bolt_uri, neo4j_password=settings.password(), **changes
+    )
+
+
 @contextlib.contextmanager
 def process(command: Sequence[str], settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python module with arguments as long as the block."""
@@ -56,15 +63,7 @@ def process(command: Sequence[str], settings: Settings, log: Path) -> Iterator[s
 def whole_stack(settings: Settings, home: Path, **changes: Any) -> Iterator[Settings]:
     """Run broker, workers, scheduler and API beside the tests' Neo4j, supervised, as `kith up` does; yield settings."""
     broker_port, api_port = free_ports(2)
-    chosen = dataclasses.replace(
-        settings,
-        home=home,
-        neo4j_uri=settings.bolt_uri,
-        neo4j_password=settings.password(),
-        broker_port=broker_port,
-        api_port=api_port,
-        **changes,
-    )
+    chosen = beside(settings, home, broker_port=broker_port, api_port=api_port, **changes)
     stack.up(chosen)
     try:
         yield chosen
@@ -99,14 +98,7 @@ def api_server(settings: Settings, broker_url: str, home: Path, *options: str) -
     """Run the API in two processes beside the tests' Neo4j; yield when it is ready."""
     (port,) = free_ports(1)
     log = home / "logs" / "api.log"
-    chosen = dataclasses.replace(
-        settings,
-        home=home,
-        neo4j_uri=settings.bolt_uri,
-        neo4j_password=settings.password(),
-        broker_url=broker_url,
-        signing_key="k" * 40,
-    )
+    chosen = beside(settings, home, broker_url=broker_url, signing_key="k" * 40)
     with process([*api_command(port, workers=2), *options], chosen, log) as parent:
         until(lambda: answers(f"http://127.0.0.1:{port}/ready"))
         yield Server(port, parent.pid, log, chosen)
