@@ -40,6 +40,7 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
         snapshot_id = _export(graph, settings, claim, watch, snapshot_folder)
         _train(settings, claim, watch, snapshot_folder, partial)
         artifact = read_artifact(partial)
+        watch.confirm()
         # Where it is there already, the same training ran before and died before it was published.
         adoption.keep(settings, partial, artifact.model_version)
         report = publish(

@@ -73,18 +73,32 @@ class Watch:
         if self._stop.is_set():
             raise JobStopped(self._reason)
 
+    def confirm(self) -> None:
+        """Ask the graph now, before work that others see: a process that was frozen knows less than its job's record.
+
+        Raises:
+            JobStopped: the work must end.
+            GraphError: the graph does not answer.
+        """
+        self._ask()
+        self.check()
+
     def _beat(self) -> None:
         while True:
             try:
-                if jobs.progress(self._graph, self._claim, *self._told):
-                    self._end("cancelled")
-            except ConflictError:
-                self._end("lost")
+                self._ask()
             except GraphError as error:
                 # The lease may run out meanwhile; whoever takes the job then gets the next fencing number.
                 log.warning("no heartbeat: %s", error, extra={"jobId": self._claim.job_id})
             if self._over.wait(BEAT_S):
                 return
+
+    def _ask(self) -> None:
+        try:
+            if jobs.progress(self._graph, self._claim, *self._told):
+                self._end("cancelled")
+        except ConflictError:
+            self._end("lost")
 
     def _end(self, reason: str) -> None:
         self._reason = self._reason or reason
