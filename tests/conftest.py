@@ -28,6 +28,13 @@ CACHE_VARIABLES = ("KITH_CACHE", "XDG_CACHE_HOME", "HOME")
 
 Cypher = Callable[..., list[dict[str, Any]]]
 
+LONG_AND_LATE = ("test_real_data.py", "test_tasks.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files that are found late: begun last, they would outlast everything else."""
+    items.sort(key=lambda item: item.path.name not in LONG_AND_LATE)
+
 
 @pytest.fixture(scope="session")
 def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
