@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from graph.errors import LocalServerError
-from graph.server import config
+from graph.server import archive, config
 from graph.server.fetch import fetch
 from graph.server.java import java_home
 from graph.settings import Settings
@@ -62,6 +62,7 @@ def _command(
         str(java_home() / "bin" / "java"),
         f"-Xmx{settings.neo4j_heap_mb}m",
         *config.JAVA_OPTIONS,
+        *archive.options(class_path),
         "-cp",
         ":".join(str(jar) for jar in class_path),
         MAIN_CLASS,
