@@ -27,7 +27,7 @@ demo: $(STAMP) ## Run the main job on a generated world and leave the stack up
 
 # Java's first compiler alone: a test's Neo4j does not live long enough to earn back what the second one costs.
 test: $(STAMP) ## Run the tests on a real Neo4j and a real broker (their long forms: make faults)
-	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/python -m pytest -m 'not long' --numprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --durations=10
+	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/python -m pytest -m 'not long' --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --durations=10
 
 check: $(STAMP) ## Format, lint, types, import rules, documents
 	$(BIN)/ruff format --check .

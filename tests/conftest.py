@@ -1,6 +1,6 @@
 """Real services for the tests: one Neo4j and one Valkey per process, in temporary folders on free ports.
 
-`make test` runs four processes, a module whole in one of them; each process has its own Neo4j and Valkey.
+`make test` runs three processes, a module whole in one of them; each process has its own Neo4j and Valkey.
 """
 
 from __future__ import annotations

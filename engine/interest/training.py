@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -196,28 +197,28 @@ def _optimise(
     best_score, best_step, best_state = -1.0, total, None
     history: list[dict[str, float]] = []
     losses: list[float] = []
-    writer = _tensorboard(settings.log_folder)
     batches = _batches(active, settings.batch_users, rng)
     step = 0
-    for step in tqdm(range(1, total + 1), desc="GraphSAGE", unit="step", disable=None, leave=False):
-        encoder.train()
-        loss = _loss(encoder, graph, next(batches), settings, rng)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-        if step % every and step != total:
-            continue
-        if not np.isfinite(losses[-1]):
-            raise TrainingError(f"the loss of step {step} is not finite; try a lower learning rate")
-        score = float("nan") if validation is None else _check(encoder, graph, validation)
-        history.append({"step": step, "loss": float(np.mean(losses[-every:])), "ndcg@20": score})
-        _log(writer, report, history[-1], total)
-        if score > best_score:
-            best_score, best_step = score, step
-            best_state = copy.deepcopy(encoder.state_dict())
-        elif validation is not None and step - best_step >= settings.patience * every:
-            break
+    with _tensorboard(settings.log_folder) as writer:
+        for step in tqdm(range(1, total + 1), desc="GraphSAGE", unit="step", disable=None, leave=False):
+            encoder.train()
+            loss = _loss(encoder, graph, next(batches), settings, rng)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+            if step % every and step != total:
+                continue
+            if not np.isfinite(losses[-1]):
+                raise TrainingError(f"the loss of step {step} is not finite; try a lower learning rate")
+            score = float("nan") if validation is None else _check(encoder, graph, validation)
+            history.append({"step": step, "loss": float(np.mean(losses[-every:])), "ndcg@20": score})
+            _log(writer, report, history[-1], total)
+            if score > best_score:
+                best_score, best_step = score, step
+                best_state = copy.deepcopy(encoder.state_dict())
+            elif validation is not None and step - best_step >= settings.patience * every:
+                break
     if best_state is not None:
         encoder.load_state_dict(best_state)
         step = best_step
@@ -302,14 +303,14 @@ def _log(writer: Any, report: Report | None, line: dict[str, float], total: int)
         report({"stage": "graphsage", "done": step, "total": total, "message": text})
 
 
-def _tensorboard(folder: Path | None) -> Any:
-    """Return a writer, or None where no logs are wanted or tensorboard is not installed."""
+def _tensorboard(folder: Path | None) -> AbstractContextManager[Any]:
+    """Return a writer that is closed at the end; None where no logs are wanted or tensorboard is not installed."""
     if folder is None:
-        return None
+        return nullcontext()
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
     except ImportError:
-        return None
+        return nullcontext()
     return SummaryWriter(str(folder))
 
 

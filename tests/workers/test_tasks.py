@@ -63,6 +63,9 @@ def test_a_job_delivered_twice_trains_and_publishes_once(stack: Settings, graph:
     assert versions(cypher) == 1
     assert (stack.artifacts / live["modelVersion"]).is_dir()
     assert not list(stack.snapshots.iterdir())
+    curves = list((stack.logs / "tensorboard" / job["jobId"]).iterdir())
+    assert curves
+    assert all(b"loss" in file.read_bytes() for file in curves)
     assert not [each for each in stack.artifacts.iterdir() if each.name.startswith(".")]
 
 
