@@ -96,6 +96,8 @@ class Rules:
         self.frame[name] = pd.Series(values, dtype=object)
         missing = "is missing" if is_needed else None
         texts = {value: id_problem(value) for value in {value for value in values if isinstance(value, str)}}
+        if set(map(type, values)) <= {str} and not any(texts.values()):
+            return  # the usual column: millions of rows are not walked through
         self._drop_by_problem(
             name,
             (
