@@ -89,6 +89,7 @@ def test_r10_what_is_delivered_again_takes_effect_once(
         report.duplicated += seq(graph) - before - 1
         report.unexpected += effects(graph, impatient) != after
         assert jobs.get(graph, job_id)["attempts"] == (2 if frozen else 1)
+        until(lambda: not list(impatient.artifacts.glob(".*")) and not list(impatient.snapshots.iterdir()), JOB_S)
     assert (report.acknowledged, report.recovered) == (TIMES, TIMES), jobs.get(graph, job_id)
     assert (report.duplicated, report.unexpected) == (0, 0)
     assert "Traceback" not in "".join(log.read_text() for log in impatient.logs.glob("*.log"))

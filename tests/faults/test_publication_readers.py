@@ -21,7 +21,7 @@ from tests.faults.conftest import FULL, Report
 from tests.faults.marked import SEED, Tally, create_nodes, model, read_on
 
 USERS = 120
-PUBLICATIONS, KILLED_EVERY, READS = (50, 5, 100_000) if FULL else (3, 3, 0)
+PUBLICATIONS, KILLED_EVERY, READS = (50, 5, 100_000) if FULL else (4, 3, 0)
 READERS = 3
 READ_TIMEOUT_S = 1.0
 LIMIT_S = 1_800.0
