@@ -15,6 +15,7 @@ from typing import Any
 from graph.errors import SettingsError
 
 CONSENT_PURPOSES = ("personalisation", "sharing", "analytics")
+ATTRIBUTIONS = ("last", "first", "linear")
 API_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104  health checks and `kith demo` reach both on loopback
 
 
@@ -48,6 +49,12 @@ class Settings:
     )
     unknown_ids: str = setting("KITH_UNKNOWN_IDS", "create", "events naming unknown users or items: create | refuse")
     ledger_days: int = setting("KITH_LEDGER_DAYS", 90, "days the event ledger is kept; older events are refused")
+    attribution: str = setting(
+        "KITH_ATTRIBUTION", "last", "share credited with a purchase: last | first of its chain | linear (all alike)"
+    )
+    look_back_days: int = setting(
+        "KITH_LOOK_BACK_DAYS", 30, "a purchase is credited to shares at most so many days old"
+    )
     read_timeout_s: float = setting("KITH_READ_TIMEOUT_S", 5.0, "transaction timeout of reads")
     write_timeout_s: float = setting("KITH_WRITE_TIMEOUT_S", 60.0, "transaction timeout of writes")
     train_timeout_s: float = setting("KITH_TRAIN_TIMEOUT_S", 14400.0, "a training child is killed after this")
@@ -78,6 +85,8 @@ class Settings:
         settings = cls(**given)
         if settings.unknown_ids not in ("create", "refuse"):
             raise SettingsError(f"KITH_UNKNOWN_IDS is {settings.unknown_ids!r}; use create or refuse")
+        if settings.attribution not in ATTRIBUTIONS:
+            raise SettingsError(f"KITH_ATTRIBUTION is {settings.attribution!r}; use {', '.join(ATTRIBUTIONS)}")
         if settings.api_host not in API_HOSTS:
             raise SettingsError(f"KITH_API_HOST is {settings.api_host!r}; use {' or '.join(API_HOSTS)}")
         if settings.neo4j_uri and not settings.neo4j_password:
@@ -147,6 +156,14 @@ class Settings:
             self.signing_key_file, "KITH_SIGNING_KEY is not set and the local stack has not made one: run `kith up`"
         )
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a child process: this process's, with exactly these settings."""
+        known = {f.metadata["variable"]: f.name for f in fields(self)}
+        kept = {name: value for name, value in os.environ.items() if name not in known}
+        kept |= {variable: _text(getattr(self, name)) for variable, name in known.items()}
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), kept.get("PYTHONPATH"))))
+        return {name: value for name, value in kept.items() if value}
+
 
 def _read_secret(path: Path, missing: str) -> str:
     try:
@@ -181,3 +198,9 @@ def _parse_consent(text: str) -> tuple[str, ...]:
     if unknown := [p for p in purposes if p not in CONSENT_PURPOSES]:
         raise ValueError(unknown)
     return purposes
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "all" if value == CONSENT_PURPOSES else ",".join(value) or "none"
+    return str(value)

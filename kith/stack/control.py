@@ -121,7 +121,7 @@ def _launch(settings: Settings, file: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=table.environment(settings),
+            env=settings.environment(),
             cwd=settings.home,
             start_new_session=True,
         )

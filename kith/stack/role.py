@@ -58,7 +58,7 @@ def is_well(settings: Settings, process: Process) -> bool:
 
 def _become(settings: Settings, process: Process) -> NoReturn:
     """Replace this process, so that the signals of whoever runs the container reach the process itself."""
-    os.execve(process.command[0], process.command, table.environment(settings) | process.environment)  # noqa: S606
+    os.execve(process.command[0], process.command, settings.environment() | process.environment)  # noqa: S606
 
 
 def _make_folders(settings: Settings) -> None:

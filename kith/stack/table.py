@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
-from graph import logs
-from graph.settings import CONSENT_PURPOSES, Settings
+from api import server
+from graph.settings import Settings
 from kith.stack import broker
 
 TRAIN_WORKER = f"train@{socket.gethostname()}"
 DEFAULT_WORKER = f"default@{socket.gethostname()}"
 DEFAULT_CONCURRENCY = 2
-BACKPRESSURE = 64
-"""Requests that one API process holds at once; those beyond wait in the socket's queue."""
 
 _STORES, _SERVICES = 0, 1
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -126,32 +121,9 @@ def _beat() -> Process:
 def _api(settings: Settings) -> Process:
     return Process(
         name="api",
-        command=(
-            sys.executable,
-            *("-m", "granian", "--interface", "wsgi", "--factory", "--host", settings.api_host),
-            *("--port", str(settings.api_port), "--workers", str(settings.api_workers)),
-            *("--blocking-threads", str(settings.api_threads), "--backpressure", str(BACKPRESSURE)),
-            *("--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10"),
-            *("--log-level", "info", "--log-config", str(logs.CONFIGURATION), "api.app:wsgi"),
-        ),
+        command=server.command(settings),
         check="http",
         target=f"{settings.api_port}/live",
         port=settings.api_port,
         environment=dict(_ONE_THREAD),
     )
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of the supervisor and its children: this process's, with exactly these settings."""
-    known = {f.metadata["variable"]: f.name for f in fields(settings)}
-    kept = {name: value for name, value in os.environ.items() if name not in known}
-    kept |= {variable: _text(getattr(settings, name)) for variable, name in known.items()}
-    root = str(Path(__file__).parents[2])
-    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))
-    return {name: value for name, value in kept.items() if value}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "all" if value == CONSENT_PURPOSES else ",".join(value) or "none"
-    return str(value)

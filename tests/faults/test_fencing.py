@@ -26,6 +26,8 @@ from workers.watch import LEASE_S
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 if FULL else 280)]
 
 JOB_S = 200.0
+EPOCHS = 40
+"""So many that the task lasts longer than three visibility timeouts."""
 TIMES = 5 if FULL else 1
 ENDED = ("done", "failed", "cancelled")
 
@@ -54,7 +56,7 @@ def impatient(
 
 
 def train(graph: Graph, settings: Settings, seed: int) -> str:
-    job_id = jobs.create(graph, "train", {"seed": seed, "epochs": 1})["jobId"]
+    job_id = jobs.create(graph, "train", {"seed": seed, "epochs": EPOCHS})["jobId"]
     queue.enqueue_training(settings, job_id)
     return job_id
 

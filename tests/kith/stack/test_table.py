@@ -13,11 +13,9 @@ def test_children_get_exactly_these_settings(home: Settings, monkeypatch: pytest
     chosen = replace(
         home, consent_default=("personalisation", "sharing", "analytics"), read_timeout_s=2.5, signing_key="s" * 32
     )
-    assert Settings.load(table.environment(chosen)) == chosen
-    assert Settings.load(table.environment(replace(chosen, consent_default=()))).consent_default == ()
-    assert Settings.load(table.environment(replace(chosen, consent_default=("sharing",)))).consent_default == (
-        "sharing",
-    )
+    assert Settings.load(chosen.environment()) == chosen
+    for purposes in ((), ("sharing",)):
+        assert Settings.load(replace(chosen, consent_default=purposes).environment()).consent_default == purposes
 
 
 def test_an_operators_servers_take_the_place_of_ours(home: Settings) -> None:
