@@ -44,3 +44,48 @@ UNWIND $rows AS row
 MATCH (u:User {userId: row[0]})
 MATCH (i:Item {itemId: row[1]})
 CREATE (u)-[:LIKED {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime()}]->(i)
+
+// driver_view: a view without a ledger, folded as the contract asks; rows [userId, itemId, count, ms]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (i:Item {itemId: row[1]})
+MERGE (u)-[v:VIEWED]->(i)
+SET v.count = coalesce(v.count, 0) + row[2], v.lastAt = datetime({epochMillis: row[3]}), v.ingestedAt = datetime()
+
+// driver_like: a like without a ledger; rows [userId, itemId, eventId, ms]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (i:Item {itemId: row[1]})
+CREATE (u)-[:LIKED {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime()}]->(i)
+
+// driver_cart: something put into the cart, without a ledger; rows [userId, itemId, eventId, ms]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (i:Item {itemId: row[1]})
+CREATE (u)-[:ADDED_TO_CART {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime()}]->(i)
+
+// driver_purchase: a purchase without a ledger; rows [userId, itemId, eventId, ms, valueMinor, currency]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (i:Item {itemId: row[1]})
+CREATE (u)-[:PURCHASED {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime(),
+  valueMinor: row[4], currency: row[5]}]->(i)
+
+// driver_share: a share without a ledger; rows [userId, itemId, shareId, ms, rootShareId, depth]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (i:Item {itemId: row[1]})
+CREATE (u)-[:SHARED]->(:Share {shareId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime(),
+  rootShareId: row[4], depth: row[5]})-[:OF_ITEM]->(i)
+
+// driver_reshare: a share below its parent, without a ledger; rows [shareId, parentShareId]
+UNWIND $rows AS row
+MATCH (child:Share {shareId: row[0]})
+MATCH (parent:Share {shareId: row[1]})
+CREATE (child)-[:RESHARE_OF]->(parent)
+
+// driver_open: an open without a ledger; rows [userId, shareId, eventId, ms]
+UNWIND $rows AS row
+MATCH (u:User {userId: row[0]})
+MATCH (s:Share {shareId: row[1]})
+CREATE (u)-[:OPENED {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime()}]->(s)

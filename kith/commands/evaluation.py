@@ -18,7 +18,7 @@ def register(commands: Any) -> None:
     evaluate.add_argument("--split", choices=("80/20",), help="merge train and test and cut them again")
     evaluate.add_argument("--seed", type=int, default=0)
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
-    bench.add_argument("name", choices=("export", "load", "publish", "start"))
+    bench.add_argument("name", choices=("export", "ingest", "load", "publish", "start"))
     bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
 
 
