@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from graph import row_events
 from graph.bulk_sheets import OddValueError, times
 from graph.bulk_tables import CHUNK, Columns, Load
-from graph.effects import KEPT, KEPT_WITH_NODE, Places, properties
-from graph.event_shapes import INTERACTIONS, Event, body_hash
+from graph.effects import KEPT
+from graph.event_shapes import INTERACTIONS, Event, body_hash, properties
 from graph.raw_tables import ROW
+from graph.share_effects import KEPT_WITH_NODE, Places
 
 NEVER: Final = np.iinfo(np.int64).max
 Taken = tuple[Event, list[Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -190,3 +190,11 @@ def _pair_problems(given: Event) -> list[Problem]:
 def body_hash(event: Event) -> str:
     """Return the hash of the canonical event: 32 hexadecimal digits, which Neo4j stores in place."""
     return hashlib.blake2b(orjson.dumps(event, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def properties(event: Event, names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of the event that are stored as they are, with its free attributes."""
+    kept = {name: event[name] for name in names if name in event}
+    if "rating" in kept:
+        kept["rating"] = float(kept["rating"])  # one type for analysts, though 4 and 4.0 are one body
+    return {**event["properties"], **kept} if "properties" in event else kept

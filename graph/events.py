@@ -11,8 +11,10 @@ from typing import Any, Final
 from graph.connection import Graph, Transaction
 from graph.effects import Effects
 from graph.errors import ConflictError, UnavailableError
+from graph.event_nodes import Nodes
 from graph.event_shapes import Event, Problem, body_hash, canonical
 from graph.settings import Settings
+from graph.share_effects import Shares
 
 MAX_EVENTS: Final = 10_000
 ATTEMPTS: Final = 8
@@ -127,52 +129,84 @@ def write(
     Raises:
         UnavailableError: Neo4j does not answer, or writers got in each other's way `ATTEMPTS` times.
     """
-    if not entries:
-        return Written()
-    purposes = list(settings.consent_default if consent is None else consent)
-    may_create = settings.unknown_ids == "create"
-    for attempt in range(ATTEMPTS):
+    policy = _Policy(
+        settings.unknown_ids == "create", list(settings.consent_default if consent is None else consent), imported
+    )
+    refused: list[Rejection] = []
+    attempt = 0
+    while entries:
         try:
-            return graph.transaction(lambda tx: _write_once(tx, entries, purposes, may_create, imported))
+            written = graph.transaction(lambda tx: _write_once(tx, entries, policy))  # noqa: B023  it is run at once
+            written.rejected += refused
+            return written
+        except _RefusedError as found:
+            refused += [rejection(entry.index, status, [problem]) for entry, status, problem in found.refusals]
+            without = {id(entry) for entry, _, _ in found.refusals}
+            entries = [entry for entry in entries if id(entry) not in without]
         except ConflictError:
+            attempt += 1
+            if attempt == ATTEMPTS:
+                raise UnavailableError(f"other writers were faster {ATTEMPTS} times: try again") from None
             time.sleep(random.uniform(0, BACKOFF_S * 2**attempt))
-    raise UnavailableError(f"other writers were faster {ATTEMPTS} times: try again")
+    return Written(rejected=refused)
 
 
-def _other_body(entry: Entry) -> Rejection:
-    return rejection(entry.index, 409, [("/eventId", "is already there with another body")])
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """What holds for all events of a request."""
+
+    may_create: bool
+    consent: list[str]
+    imported: bool
 
 
-def _write_once(
-    tx: Transaction, entries: Sequence[Entry], consent: list[str], may_create: bool, imported: bool
-) -> Written:
+class _RefusedError(Exception):
+    """Some events contradict the graph: nothing is written, and the others are tried without them."""
+
+    def __init__(self, refusals: list[tuple[Entry, int, Problem]]) -> None:
+        super().__init__(len(refusals))
+        self.refusals = refusals
+
+
+def _write_once(tx: Transaction, entries: Sequence[Entry], policy: _Policy) -> Written:
+    """Write in the order in which every writer takes its locks (`graph.event_nodes`)."""
     written = Written()
-    known = tx.run(
-        "events.read_known",
-        eventIds=sorted({entry.event["eventId"] for entry in entries}),
-        **Effects.named(entry.event for entry in entries),
-    )[0]
-    hashes: dict[str, str] = dict(known["events"])
-    shares = {share_id: (user_id, item_id) for share_id, user_id, item_id, _, _ in known["shares"]}
-    effects = Effects(tx, {share_id: (root, depth) for share_id, _, _, root, depth in known["shares"]})
-    missing = {"user": set(known["missingUsers"]), "item": set(known["missingItems"])}
-    fresh: list[Entry] = []
-    for entry in entries:
-        known_hash = hashes.get(entry.event["eventId"])
-        if known_hash is not None:
-            if known_hash == entry.body_hash:
-                written.duplicates += 1
-            else:
-                written.rejected.append(_other_body(entry))
-        elif problems := Effects.clashes(entry.event, shares, None if may_create else missing):
-            written.rejected.append(rejection(entry.index, problems[0], [problems[1]]))
-        else:
-            fresh.append(entry)
-            hashes[entry.event["eventId"]] = entry.body_hash
+    fresh = _enter(tx, entries, policy, written)
     if fresh:
-        ledger = sorted([entry.event["eventId"], entry.body_hash] for entry in fresh)
-        tx.run("events.write_ledger", rows=ledger, imported=imported or None)
-        effects.create_missing(missing, [entry.event for entry in fresh], consent)
-        effects.write([entry.event for entry in fresh])
-    written.accepted = len(fresh)
+        events = [entry.event for entry in fresh]
+        nodes = Nodes(tx, policy.may_create, policy.consent)
+        shares = Shares(nodes, events)
+        if foreign := {id(event) for event in shares.foreign()}:
+            problem = ("/shareId", "is already there with another user or item")
+            raise _RefusedError([(entry, 409, problem) for entry in fresh if id(entry.event) in foreign])
+        shares.create()
+        nodes.bind(events)
+        if unknown := [(entry, 422, _unknown(name)) for entry in fresh if (name := nodes.missing(entry.event))]:
+            raise _RefusedError(unknown)
+        Effects(nodes, shares).write(events)
     return written
+
+
+def _enter(tx: Transaction, entries: Sequence[Entry], policy: _Policy, written: Written) -> list[Entry]:
+    """Enter the events into the ledger; return those that were not there, and judge the others."""
+    hashes: dict[str, str] = {}
+    for entry in entries:
+        hashes.setdefault(entry.event["eventId"], entry.body_hash)
+    rows = [list(one) for one in sorted(hashes.items())]
+    known = dict(tx.run("events.write_ledger", rows=rows, imported=policy.imported or None)[0]["known"])
+    hashes |= known
+    fresh: dict[str, Entry] = {}
+    for entry in entries:
+        event_id = entry.event["eventId"]
+        if entry.body_hash != hashes[event_id]:
+            written.rejected.append(rejection(entry.index, 409, [("/eventId", "is already there with another body")]))
+        elif event_id in known or event_id in fresh:
+            written.duplicates += 1
+        else:
+            fresh[event_id] = entry
+    written.accepted = len(fresh)
+    return list(fresh.values())
+
+
+def _unknown(name: str) -> Problem:
+    return f"/{name}", "holds an id that is not known" if name == "recipientIds" else "is not known"

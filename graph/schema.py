@@ -5,7 +5,7 @@ from __future__ import annotations
 from graph.connection import Graph
 from graph.errors import SchemaError
 
-VERSION = 1
+VERSION = 2
 """The newest schema this code knows."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -45,6 +45,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "item_embedding_a",
         "item_embedding_b",
     ),
+    2: ("purchase_share",),
 }
 """What each version adds, by name of its block in `schema.cypher`; every statement says IF NOT EXISTS."""
 

@@ -1,33 +1,48 @@
-// read_known: which of these events, users, items and shares are there already
-CALL () {
-  UNWIND $eventIds AS id
-  MATCH (e:Event {eventId: id})
-  RETURN collect([id, e.bodyHash]) AS events
-}
-CALL () {
-  UNWIND $userIds AS id
-  OPTIONAL MATCH (u:User {userId: id})
-  WITH id, u WHERE u IS NULL
-  RETURN collect(id) AS missingUsers
-}
-CALL () {
-  UNWIND $itemIds AS id
-  OPTIONAL MATCH (i:Item {itemId: id})
-  WITH id, i WHERE i IS NULL
-  RETURN collect(id) AS missingItems
-}
-CALL () {
-  UNWIND $shareIds AS id
-  MATCH (s:Share {shareId: id})
-  OPTIONAL MATCH (s)-[:OF_ITEM]->(i:Item)
-  OPTIONAL MATCH (s)<-[:SHARED]-(u:User)
-  RETURN collect([id, u.userId, i.itemId, s.rootShareId, s.depth]) AS shares
-}
-RETURN events, missingUsers, missingItems, shares
-
-// write_ledger: one entry per event; a second writer of the same event fails here; rows [eventId, bodyHash]
+// write_ledger: one entry per event; answers with those that were there before; rows [eventId, bodyHash]
 UNWIND $rows AS row
-CREATE (e:Event {eventId: row[0], bodyHash: row[1], receivedAt: datetime(), imported: $imported})
+MERGE (e:Event {eventId: row[0]})
+ON CREATE SET e.bodyHash = row[1], e.receivedAt = datetime(), e.imported = $imported, e.isNew = true
+WITH e, e.isNew IS NULL AS isOld
+REMOVE e.isNew
+WITH e WHERE isOld
+RETURN collect([e.eventId, e.bodyHash]) AS known
+
+// bind_users: the users that events name, created where nobody described them; locked in the order of their ids
+UNWIND $ids AS id
+MERGE (u:User {userId: id})
+ON CREATE SET u.stub = true, u.consent = $consent, u.ingestedAt = datetime()
+REMOVE u.locked
+RETURN collect([u.userId, elementId(u)]) AS found
+
+// bind_items: the items that events name, created where nobody described them; quiet ones locked in the order of their ids
+UNWIND $ids AS id
+MERGE (i:Item {itemId: id})
+ON CREATE SET i.stub = true, i.ingestedAt = datetime()
+FOREACH (_ IN CASE WHEN COUNT { (i)--() } < $busy THEN [1] ELSE [] END | REMOVE i.locked)
+RETURN collect([i.itemId, elementId(i)]) AS found
+
+// find_users: those of the users that are there, locked in the order of their ids
+UNWIND $ids AS id
+MATCH (u:User {userId: id})
+REMOVE u.locked
+RETURN collect([u.userId, elementId(u)]) AS found
+
+// find_items: those of the items that are there, quiet ones locked in the order of their ids
+UNWIND $ids AS id
+MATCH (i:Item {itemId: id})
+FOREACH (_ IN CASE WHEN COUNT { (i)--() } < $busy THEN [1] ELSE [] END | REMOVE i.locked)
+RETURN collect([i.itemId, elementId(i)]) AS found
+
+// find_shares: those of the shares that are there, quiet ones locked in the order of their ids
+UNWIND $ids AS id
+MATCH (s:Share {shareId: id})
+FOREACH (_ IN CASE WHEN COUNT { (s)--() } < $busy THEN [1] ELSE [] END | REMOVE s.locked)
+RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth]) AS found
+
+// read_owners: user and item of shares
+UNWIND $ids AS id
+MATCH (u:User)-[:SHARED]->(s:Share {shareId: id})-[:OF_ITEM]->(i:Item)
+RETURN s.shareId AS shareId, u.userId AS userId, i.itemId AS itemId
 
 // create_users: users that events name before anybody described them
 UNWIND $ids AS id
@@ -39,24 +54,36 @@ UNWIND $ids AS id
 MERGE (i:Item {itemId: id})
 ON CREATE SET i.stub = true, i.ingestedAt = datetime()
 
-// write_views: folds views into one relationship per user and item; rows [userId, itemId, count, firstMs, lastMs]
+// add_views: folds views into those that are there, answers with their rows; rows [user, item, count, firstMs, lastMs, n]
 UNWIND $rows AS row
-MATCH (u:User {userId: row[0]})
-MATCH (i:Item {itemId: row[1]})
-WITH row, u, i,
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (i) WHERE elementId(i) = row[1]
+MATCH (u)-[v:VIEWED]->(i)
+WITH row, v,
      CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END AS first,
      CASE WHEN row[4] IS NULL THEN null ELSE datetime({epochMillis: row[4]}) END AS last
-MERGE (u)-[v:VIEWED]->(i)
-SET v.count = coalesce(v.count, 0) + row[2],
+SET v.count = v.count + row[2],
     v.firstIngestedAt = coalesce(v.firstIngestedAt, v.ingestedAt), v.ingestedAt = datetime(),
     v.firstAt = CASE WHEN v.firstAt <= first THEN v.firstAt ELSE coalesce(first, v.firstAt) END,
     v.lastAt = CASE WHEN v.lastAt >= last THEN v.lastAt ELSE coalesce(last, v.lastAt) END
+RETURN collect(row[5]) AS added
 
-// write_interactions: one relationship per event; rows [userId, itemId, type, eventId, occurredMs, properties]
+// write_views: the first views of user and item; their user is locked; rows [user, item, count, firstMs, lastMs]
+UNWIND $rows AS row
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (i) WHERE elementId(i) = row[1]
+CREATE (u)-[:VIEWED {
+  count: row[2],
+  firstAt: CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END,
+  lastAt: CASE WHEN row[4] IS NULL THEN null ELSE datetime({epochMillis: row[4]}) END,
+  ingestedAt: datetime()
+}]->(i)
+
+// write_interactions: one relationship per event; rows [user, item, type, eventId, occurredMs, properties]
 CYPHER 25
 UNWIND $rows AS row
-MATCH (u:User {userId: row[0]})
-MATCH (i:Item {itemId: row[1]})
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (i) WHERE elementId(i) = row[1]
 CREATE (u)-[r:$(row[2]) {
   eventId: row[3],
   occurredAt: CASE WHEN row[4] IS NULL THEN null ELSE datetime({epochMillis: row[4]}) END,
@@ -72,23 +99,29 @@ WITH id, s, s.placeholder IS NOT NULL AS missing, s.rootShareId AS rootShareId, 
 FOREACH (_ IN CASE WHEN missing THEN [1] ELSE [] END | DELETE s)
 RETURN id AS shareId, missing, rootShareId, depth
 
-// write_shares: rows [userId, itemId, shareId, occurredMs, rootShareId, depth, properties]
+// create_shares: shares without their neighbours; rows [shareId, occurredMs, rootShareId, depth, properties]
 UNWIND $rows AS row
-MATCH (u:User {userId: row[0]})
-MATCH (i:Item {itemId: row[1]})
-CREATE (u)-[:SHARED]->(s:Share {
-  shareId: row[2],
-  occurredAt: CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END,
-  rootShareId: row[4],
-  depth: row[5],
+CREATE (s:Share {
+  shareId: row[0],
+  occurredAt: CASE WHEN row[1] IS NULL THEN null ELSE datetime({epochMillis: row[1]}) END,
+  rootShareId: row[2],
+  depth: row[3],
   ingestedAt: datetime()
-})-[:OF_ITEM]->(i)
-SET s += row[6]
+})
+SET s += row[4]
+RETURN collect([s.shareId, elementId(s)]) AS found
 
-// write_reshares: hangs shares below their parents; rows [shareId, parentShareId]
+// write_shares: who shared what; rows [user, item, share]
 UNWIND $rows AS row
-MATCH (child:Share {shareId: row[0]})
-MATCH (parent:Share {shareId: row[1]})
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (i) WHERE elementId(i) = row[1]
+MATCH (s) WHERE elementId(s) = row[2]
+CREATE (u)-[:SHARED]->(s)-[:OF_ITEM]->(i)
+
+// write_reshares: hangs shares below their parents; rows [share, parent]
+UNWIND $rows AS row
+MATCH (child) WHERE elementId(child) = row[0]
+MATCH (parent) WHERE elementId(parent) = row[1]
 CREATE (child)-[:RESHARE_OF]->(parent)
 
 // attach_reshares: hangs shares below parents that came later, unless that closes a circle; rows [shareId, parentShareId]
@@ -109,29 +142,32 @@ SET below.rootShareId = rootShareId, below.depth = depth,
     below.firstIngestedAt = coalesce(below.firstIngestedAt, below.ingestedAt), below.ingestedAt = datetime()
 RETURN count(below) AS changed
 
-// write_recipients: who a new share was sent to; rows [userId, shareId]
+// write_recipients: who a new share was sent to; rows [user, share]
 UNWIND $rows AS row
-MATCH (u:User {userId: row[0]})
-MATCH (s:Share {shareId: row[1]})
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (s) WHERE elementId(s) = row[1]
 CREATE (s)-[:SENT_TO {ingestedAt: datetime()}]->(u)
 
-// add_recipients: who a share was sent to later; rows [userId, shareId]
+// add_recipients: who a share was sent to later; rows [user, share]
 UNWIND $rows AS row
-MATCH (u:User {userId: row[0]})
-MATCH (s:Share {shareId: row[1]})
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (s) WHERE elementId(s) = row[1]
 MERGE (s)-[t:SENT_TO]->(u)
 ON CREATE SET t.ingestedAt = datetime()
 
-// write_opens: one relationship per event; rows [userId, shareId, eventId, occurredMs, properties]
+// write_opens: one relationship per event; rows [user, share, eventId, occurredMs, properties]
 UNWIND $rows AS row
-MATCH (u:User {userId: row[0]})
-MATCH (s:Share {shareId: row[1]})
+MATCH (u) WHERE elementId(u) = row[0]
+MATCH (s) WHERE elementId(s) = row[1]
 CREATE (u)-[o:OPENED {
   eventId: row[2],
   occurredAt: CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END,
   ingestedAt: datetime()
 }]->(s)
 SET o += row[4]
+
+// write_touch: the shares and purchases whose cascades have changed; the cascades' numbers follow from it
+CREATE (:KithTouch {shareIds: $shareIds, lastMs: $lastMs, purchaseIds: $purchaseIds, at: datetime()})
 
 // hold_purchases: which purchases are missing; nobody else can create those before this transaction ends
 UNWIND $ids AS id

@@ -35,6 +35,9 @@ CREATE CONSTRAINT event_id IF NOT EXISTS FOR (e:Event) REQUIRE e.eventId IS UNIQ
 // purchase_event: purchases by event, for refunds
 CREATE CONSTRAINT purchase_event IF NOT EXISTS FOR ()-[p:PURCHASED]-() REQUIRE p.eventId IS UNIQUE
 
+// purchase_share: purchases by the share that brought them
+CREATE INDEX purchase_share IF NOT EXISTS FOR ()-[p:PURCHASED]-() ON (p.shareId)
+
 // credit_id: one credit per purchase, share and attribution model
 CREATE CONSTRAINT credit_id IF NOT EXISTS FOR ()-[c:CONVERTED]-() REQUIRE c.creditId IS UNIQUE
 

@@ -25,10 +25,12 @@ def test_read_and_write_return_rows(graph: Graph) -> None:
 
 
 def test_write_many_is_all_or_nothing(graph: Graph, cypher: Cypher) -> None:
-    ledger = {"rows": [["once", "hash"]], "imported": None}
-    graph.write("events.write_ledger", **ledger)
+    shares = {"rows": [["once", None, "once", 0, {}]]}
+    graph.write("events.create_shares", **shares)
     with pytest.raises(ConflictError):
-        graph.write_many([("events.create_users", {"ids": ["undone"], "consent": []}), ("events.write_ledger", ledger)])
+        graph.write_many(
+            [("events.create_users", {"ids": ["undone"], "consent": []}), ("events.create_shares", shares)]
+        )
     assert cypher("MATCH (u:User {userId: 'undone'}) RETURN u") == []
 
 
