@@ -1,1 +1,1 @@
-"""Who passes it on: edge probabilities and the explainable formula."""
+"""Who passes it on, and how far it goes: edge probabilities, the explainable formula, a cascade's size."""
