@@ -38,7 +38,7 @@ check: $(STAMP) ## Format, lint, types, import rules, documents
 
 faults: $(STAMP) ## Kill and freeze real processes; prove the promises
 	FAULTS=full $(BIN)/python -m pytest tests/faults -v --timeout 7200
-	$(BIN)/python -m pytest -m long tests/graph tests/integration -v --timeout 7200
+	$(BIN)/python -m pytest -m long tests/engine tests/graph tests/integration -v --timeout 7200
 
 up: $(STAMP) ## Start the local stack
 	$(BIN)/kith up

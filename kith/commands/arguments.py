@@ -23,6 +23,24 @@ def add(commands: Any, name: str, about: str, run: Run) -> argparse.ArgumentPars
     return command
 
 
+UNITS_S = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def duration_s(text: str) -> float:
+    """Return the seconds of a length of time such as `90s`, `15m`, `1h` or `2d`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or not positive.
+    """
+    try:
+        value = float(text[:-1]) * UNITS_S[text[-1:]]
+    except (ValueError, KeyError):
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length of time: 90s, 15m, 1h, 2d")
+    return value
+
+
 def settings() -> Settings:
     """Read the settings from the environment."""
     from graph.settings import Settings

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kith.commands.arguments import add, settings
-from kith.terminal import fail, print_json, progress
+from kith.commands.arguments import add, duration_s, settings
+from kith.terminal import Progress, fail, print_json, progress
+
+Task = Callable[[argparse.Namespace, Progress], dict[str, Any]]
 
 
 def register(commands: Any) -> None:
     """Add the commands that measure."""
     evaluate = add(commands, "evaluate", "score a method on a public data set, offline", run_evaluation)
-    evaluate.add_argument("task", choices=("interest",))
+    evaluate.add_argument("task", choices=tuple(TASKS))
     evaluate.add_argument("--data", type=Path, required=True, metavar="DIR")
-    evaluate.add_argument("--split", choices=("80/20",), help="merge train and test and cut them again")
     evaluate.add_argument("--seed", type=int, default=0)
+    interest = evaluate.add_argument_group("interest")
+    interest.add_argument("--split", choices=("80/20",), help="merge train and test and cut them again")
+    sizes = evaluate.add_argument_group("cascade-size")
+    sizes.add_argument("--after", type=duration_s, default=3_600.0, metavar="TIME", help="window (default 1h)")
+    sizes.add_argument("--at", type=duration_s, default=86_400.0, metavar="TIME", help="horizon (default 24h)")
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
     bench.add_argument("name", choices=("export", "ingest", "load", "publish", "start"))
     bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
@@ -24,20 +31,40 @@ def register(commands: Any) -> None:
 
 def run_evaluation(arguments: argparse.Namespace) -> int:
     """Score on the test file once; the last line is one JSON object."""
-    from engine.interest.evaluate import evaluate_interest
-
     if not arguments.data.is_dir():
         fail(f"{arguments.data}: no such folder")
         return 2
     with progress("evaluate") as show:
-        found = evaluate_interest(
-            arguments.data,
-            split=arguments.split,
-            seed=arguments.seed,
-            report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
-        )
+        found = TASKS[arguments.task](arguments, show)
     print_json(found)
     return 0
+
+
+def _interest(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.interest.evaluate import evaluate_interest
+
+    return evaluate_interest(
+        arguments.data,
+        split=arguments.split,
+        seed=arguments.seed,
+        report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
+    )
+
+
+def _cascade_size(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.propagation.size_evaluation import evaluate_sizes
+
+    return evaluate_sizes(
+        arguments.data,
+        after_s=arguments.after,
+        at_s=arguments.at,
+        seed=arguments.seed,
+        report=lambda done, total: show("origins", done, total),
+    )
+
+
+TASKS: dict[str, Task] = {"interest": _interest, "cascade-size": _cascade_size}
+"""What can be evaluated; each entry imports what it needs when it runs."""
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
