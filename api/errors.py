@@ -12,7 +12,7 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound
 
-from api.bodies import BadBodyError, UnsupportedBodyError
+from api.bodies import UnsupportedBodyError
 from api.keyring import ForbiddenError, UnauthenticatedError
 from api.signing import TokenError
 from engine.errors import ArtifactError, DataError
@@ -20,6 +20,7 @@ from graph.errors import (
     AuthenticationError,
     ConflictError,
     InputError,
+    MalformedError,
     NotFoundError,
     SchemaError,
     SettingsError,
@@ -34,7 +35,7 @@ RETRY_AFTER_S = 2
 ERRORS_SHOWN = 100
 
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
-    (BadBodyError, 400),
+    (MalformedError, 400),
     (UnauthenticatedError, 401),
     (ForbiddenError, 403),
     (NotFoundError, 404),

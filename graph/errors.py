@@ -42,6 +42,10 @@ class ConflictError(GraphError):
     """The write contradicts what is already there (same id, other body; a lost lease)."""
 
 
+class MalformedError(GraphError):
+    """A text is not the strict JSON that Kith takes."""
+
+
 class InputError(GraphError):
     """Input was refused; `errors` names each field."""
 

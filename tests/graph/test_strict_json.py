@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.bodies import BadBodyError, parse
+from graph.errors import MalformedError
+from graph.strict_json import parse
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ from api.bodies import BadBodyError, parse
     ],
 )
 def test_what_is_no_strict_json_is_refused(raw: bytes) -> None:
-    with pytest.raises(BadBodyError):
+    with pytest.raises(MalformedError):
         parse(raw)
 
 
