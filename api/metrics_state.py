@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as TooLateError
 from typing import Any
 
 from prometheus_client import generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from graph import monitor
@@ -23,7 +23,7 @@ from graph.errors import GraphError
 from graph.jobs import STATES
 from graph.settings import Settings
 from workers import queue
-from workers.queue import QueueUnavailableError
+from workers.queue import QueueUnavailableError, StreamState
 
 log = logging.getLogger("kith.api")
 
@@ -48,6 +48,11 @@ ABOUT = {
     "kith_queue_oldest_job_seconds": "Since the oldest job that waits in the queue was asked for; 0 when none waits.",
     "kith_queue_messages": "Messages that wait in the queue of the broker.",
     "kith_queue_unacknowledged_messages": "Messages that workers hold and have not finished.",
+    "kith_stream_entries_waiting": "Entries of the event stream that nobody has taken yet.",
+    "kith_stream_entries_pending": "Entries of the event stream that a consumer took and has not acknowledged.",
+    "kith_stream_oldest_seconds": "Since the oldest entry that is not acknowledged was added; 0 without one.",
+    "kith_stream_dead_letters": "Entries of the event stream that could not be taken, as long as they are kept.",
+    "kith_stream_entries": "Entries of the event stream that are done with, by what became of them.",
 }
 """Every metric of this module with its help."""
 
@@ -77,7 +82,7 @@ class StateMetrics(Collector):
         waited = _family("kith_scrape_seconds", ["source"])
         for part, read, show in (
             ("neo4j", self._read_graph, _graph_families),
-            ("broker", lambda: queue.lengths(self._settings), _broker_families),
+            ("broker", self._read_broker, _broker_families),
         ):
             began = time.monotonic()
             found = self._within(part, read)
@@ -90,6 +95,9 @@ class StateMetrics(Collector):
     def _read_graph(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         graph = self._graph()
         return monitor.state(graph, timeout_s=LIMIT_S), monitor.job_counts(graph, timeout_s=LIMIT_S)
+
+    def _read_broker(self) -> tuple[tuple[dict[str, int], int], StreamState | None]:
+        return queue.lengths(self._settings), queue.event_stream(self._settings)
 
     def _within(self, part: str, read: Callable[[], Any]) -> Any:
         """Return what `read` returns, None when it fails, takes too long, or the last one has not come back yet."""
@@ -142,13 +150,27 @@ def _job_families(jobs: dict[tuple[str, str], dict[str, Any]]) -> Iterator[Metri
     yield ages
 
 
-def _broker_families(found: tuple[dict[str, int], int]) -> Iterator[Metric]:
-    lengths, unacknowledged = found
+def _broker_families(found: tuple[tuple[dict[str, int], int], StreamState | None]) -> Iterator[Metric]:
+    (lengths, unacknowledged), stream = found
     waiting = _family("kith_queue_messages", ["queue"])
     for name, length in lengths.items():
         waiting.add_metric([name], length)
     yield waiting
     yield _single("kith_queue_unacknowledged_messages", unacknowledged)
+    if stream is not None:
+        yield from _stream_families(stream)
+
+
+def _stream_families(stream: StreamState) -> Iterator[Metric]:
+    if stream.waiting is not None:
+        yield _single("kith_stream_entries_waiting", stream.waiting)
+    yield _single("kith_stream_entries_pending", stream.pending)
+    yield _single("kith_stream_oldest_seconds", stream.oldest_s)
+    yield _single("kith_stream_dead_letters", stream.dead_letters)
+    done = CounterMetricFamily("kith_stream_entries", ABOUT["kith_stream_entries"], labels=["outcome"])
+    for outcome, entries in stream.counts.items():
+        done.add_metric([outcome], entries)
+    yield done
 
 
 def _family(name: str, labels: list[str]) -> GaugeMetricFamily:

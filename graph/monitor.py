@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graph.connection import Graph
+from graph.errors import GraphError
 
 
 def state(graph: Graph, *, timeout_s: float) -> dict[str, Any]:
@@ -40,3 +41,12 @@ def note_sweep(graph: Graph) -> None:
         UnavailableError: no answer.
     """
     graph.write("monitor.note_sweep")
+
+
+def takes_writes(graph: Graph) -> bool:
+    """Whether a write of Kith's own succeeds now: what fails beside it fails for a reason of its own."""
+    try:
+        graph.write("monitor.try_write")
+    except GraphError:
+        return False
+    return True

@@ -7,6 +7,7 @@ is used. Every other variable begins with `KITH_`; an unknown one stops the star
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from graph.errors import SettingsError
 
 CONSENT_PURPOSES = ("personalisation", "sharing", "analytics")
 ATTRIBUTIONS = ("last", "first", "linear")
+STREAM_NAME = re.compile(r"[!-~]{1,200}")
 API_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104  health checks and `kith demo` reach both on loopback
 
 
@@ -35,6 +37,7 @@ class Settings:
     neo4j_password: str = setting("NEO4J_PASSWORD", "", "password for Neo4j; local: generated, in a 0600 file")
     neo4j_database: str = setting("NEO4J_DATABASE", "neo4j", "database name")
     broker_url: str = setting("KITH_BROKER_URL", "", "an existing Redis or Valkey; empty: start a local Valkey")
+    event_stream: str = setting("KITH_EVENT_STREAM", "", "stream on the broker that events are read from; empty: none")
     bolt_port: int = setting("KITH_BOLT_PORT", 7687, "port of the local Neo4j's Bolt")
     browser_port: int = setting("KITH_BROWSER_PORT", 7474, "port of the local Neo4j's HTTP and Neo4j Browser")
     broker_port: int = setting("KITH_BROKER_PORT", 6380, "port of the local Valkey")
@@ -87,6 +90,8 @@ class Settings:
             raise SettingsError(f"KITH_UNKNOWN_IDS is {settings.unknown_ids!r}; use create or refuse")
         if settings.attribution not in ATTRIBUTIONS:
             raise SettingsError(f"KITH_ATTRIBUTION is {settings.attribution!r}; use {', '.join(ATTRIBUTIONS)}")
+        if settings.event_stream and not STREAM_NAME.fullmatch(settings.event_stream):
+            raise SettingsError("KITH_EVENT_STREAM is no name of 1 to 200 printable ASCII characters without spaces")
         if settings.api_host not in API_HOSTS:
             raise SettingsError(f"KITH_API_HOST is {settings.api_host!r}; use {' or '.join(API_HOSTS)}")
         if settings.neo4j_uri and not settings.neo4j_password:

@@ -36,13 +36,17 @@ def run(script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", ["api.app", "workers.app", "workers.queue", "workers.tasks"])
+@pytest.mark.parametrize("module", ["api.app", "workers.app", "workers.queue", "workers.tasks", "workers.stream"])
 def test_importing_loads_no_torch_opens_no_socket_and_starts_no_thread(module: str) -> None:
     run(SCRIPT.format(module=module))
 
 
 def test_the_queue_imports_no_task() -> None:
     run("import sys, workers.queue; assert not {'workers.tasks', 'workers.app'} & set(sys.modules)")
+
+
+def test_the_stream_consumer_loads_no_celery() -> None:
+    run("import sys, workers.stream; assert not {'celery', 'kombu', 'flask', 'numba', 'torch'} & set(sys.modules)")
 
 
 def test_serving_needs_neither_torch_nor_numba() -> None:

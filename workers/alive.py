@@ -46,6 +46,11 @@ def is_gone(named: str) -> bool:
     return place == _place() and pid.isdigit() and f"{start_mark(int(pid)):.0f}" != mark
 
 
+def is_here(named: str) -> bool:
+    """Whether the name is one of this machine, or of this container."""
+    return named.partition("#")[0] == _place()
+
+
 def _place() -> str:
     """Name the machine and, in it, the numbering of processes: containers may share a host's name."""
     try:

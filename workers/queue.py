@@ -14,6 +14,8 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from graph.settings import Settings
+from workers import stream_state
+from workers.stream_state import StreamState
 
 TRAIN = "kith.train"
 PUBLISH = "kith.publish"
@@ -100,6 +102,20 @@ def lengths(settings: Settings) -> tuple[dict[str, int], int]:
             return {name: client.llen(name) for name in (TRAIN_QUEUE, DEFAULT_QUEUE)}, client.hlen(UNACKNOWLEDGED)
     except (KombuError, RedisError, OSError) as error:
         raise QueueUnavailableError(f"the broker does not answer: {error}") from error
+
+
+def event_stream(settings: Settings) -> StreamState | None:
+    """Return how the event stream is doing; None when none is set, or when it has no consumer yet.
+
+    Raises:
+        QueueUnavailableError: the broker does not answer, or what lies under the name is no stream.
+    """
+    if not settings.event_stream:
+        return None
+    try:
+        return stream_state.state(settings)
+    except (RedisError, OSError) as error:
+        raise QueueUnavailableError(f"the broker does not tell of the event stream: {error}") from error
 
 
 def transport_options(timeout_s: float) -> dict[str, object]:

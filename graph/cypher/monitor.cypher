@@ -25,3 +25,7 @@ RETURN kind, state, jobs, expired,
 // note_sweep: says that a sweeper has just done its round
 MATCH (s:KithSchema {key: 'schema'})
 SET s.sweptAt = datetime.realtime()
+
+// try_write: a write that fails when the graph takes none at all
+MATCH (s:KithSchema {key: 'schema'})
+SET s.writtenAt = datetime.realtime()

@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     parts.stack,
     parts.neo4j,
     parts.broker,
+    parts.event_stream,
     parts.api,
     machine.tools,
 )

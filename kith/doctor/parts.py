@@ -22,6 +22,7 @@ LEASE_OVERDUE_S = 60.0
 """A sweeper comes every 30 seconds, so what is overdue for longer is not being looked after."""
 WAITED_S = 600.0
 SWEEP_AGE_S = 120.0
+STREAM_AGE_S = 120.0
 CLOCK_SKEW_S = 5.0
 
 
@@ -73,6 +74,28 @@ def broker(settings: Settings) -> Iterator[Finding]:
         answers = bool(checks.celery(node, settings))
         detail = "takes messages" if answers else "does not answer"
         yield Finding(f"worker {node.partition('@')[0]}", answers, detail, "kith up; if it is up: see its log")
+
+
+def event_stream(settings: Settings) -> Iterator[Finding]:
+    """Look at the event stream: whether it is consumed, and whether something could not be."""
+    from workers import queue
+
+    if not settings.event_stream:
+        return
+    cure = f"kith up; if it is up: see {settings.logs / 'worker-stream.log'}"
+    try:
+        found = queue.event_stream(settings)
+    except queue.QueueUnavailableError as error:
+        yield Finding("event stream", False, str(error), "see the finding on the broker, or correct KITH_EVENT_STREAM")
+        return
+    if found is None:
+        yield Finding("event stream", False, f"{settings.event_stream} has no consumer yet", cure)
+        return
+    late = found.oldest_s > STREAM_AGE_S
+    detail = f"the oldest entry waits since {found.oldest_s:.0f} s" if late else "no entry waits for long"
+    yield Finding("event stream", not late, detail, cure)
+    detail = f"{found.dead_letters:,} dead letters" if found.dead_letters else "none"
+    yield Finding("dead letters", True, detail, "kith stream dead", note=bool(found.dead_letters))
 
 
 def api(settings: Settings) -> Iterator[Finding]:

@@ -21,6 +21,8 @@ PING_TIMEOUT_S = 1.0
 _HTTP_OK = 200
 SCHEDULE_AGE_S = 600.0
 """The scheduler writes its record at least every three and a half minutes, whether the broker answers or not."""
+CONSUMER_IDLE_S = 30.0
+"""An idle consumer asks five times a second, one that waits for Neo4j every five to twenty."""
 
 _loading = threading.Lock()
 
@@ -79,6 +81,20 @@ def celery(node: str, settings: Settings | None = None) -> bool | None:
         return None
 
 
+def stream(_: str, settings: Settings | None = None) -> bool | None:
+    """Whether the consumer of the event stream that runs here has asked the broker for entries lately."""
+    with _loading:
+        from redis.exceptions import RedisError
+
+        from workers import stream_state
+
+    try:
+        idle_s = stream_state.idle_s(settings or Settings.load())
+    except (RedisError, OSError):
+        return None
+    return idle_s is not None and idle_s < CONSUMER_IDLE_S
+
+
 def _control(broker: str):  # noqa: ANN202  Celery has no types
     """Return the remote control of this home's workers, made once: Celery's modules do not bear two threads' import."""
     with _loading:
@@ -97,4 +113,11 @@ def _made_control(broker: str):  # noqa: ANN202
     return app.control
 
 
-CHECKS: dict[str, Check] = {"alive": alive, "bolt": bolt, "ping": ping, "http": http, "celery": celery}
+CHECKS: dict[str, Check] = {
+    "alive": alive,
+    "bolt": bolt,
+    "ping": ping,
+    "http": http,
+    "celery": celery,
+    "stream": stream,
+}

@@ -95,7 +95,7 @@ def taken(port: Port) -> str:
 
 def needed_mb(settings: Settings) -> int:
     """Estimate the memory of the idle stack, MB: heap and page cache in full, the rest as measured."""
-    total = PYTHON_MB * (PYTHON_PROCESSES + settings.api_workers)
+    total = PYTHON_MB * (PYTHON_PROCESSES + settings.api_workers + bool(settings.event_stream))
     if settings.is_local_neo4j:
         total += settings.neo4j_heap_mb + settings.neo4j_page_cache_mb + JAVA_OVERHEAD_MB
     if settings.is_local_broker:

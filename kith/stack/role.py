@@ -17,7 +17,7 @@ from kith.stack import checks, table
 from kith.stack.table import Process
 from kith.terminal import fail
 
-NAMES = ("schema", "worker-train", "worker-default", "beat", "api")
+NAMES = ("schema", "worker-train", "worker-default", "worker-stream", "beat", "api")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,10 +42,12 @@ def find(settings: Settings, name: str) -> Process:
     """Return the named process of the table.
 
     Raises:
-        SettingsError: Neo4j and the broker are not named; a single process starts neither.
+        SettingsError: Neo4j and the broker are not named, for a single process starts neither; or the event stream.
     """
     if settings.is_local_neo4j or settings.is_local_broker:
         raise SettingsError(f"set NEO4J_URI and KITH_BROKER_URL: {name} alone starts no Neo4j and no broker")
+    if name == "worker-stream" and not settings.event_stream:
+        raise SettingsError("set KITH_EVENT_STREAM to the name of the stream on the broker")
     return next(process for process in table.processes(settings, []) if process.name == name)
 
 

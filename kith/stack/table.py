@@ -49,6 +49,8 @@ def processes(settings: Settings, neo4j_command: list[str]) -> list[Process]:
     """
     table = [_schema(), _worker("train", TRAIN_WORKER, 1), _worker("default", DEFAULT_WORKER, DEFAULT_CONCURRENCY)]
     table += [_beat(), _api(settings)]
+    if settings.event_stream:
+        table.append(_stream())
     if settings.is_local_broker:
         table.insert(0, _broker(settings))
     if settings.is_local_neo4j:
@@ -114,6 +116,17 @@ def _beat() -> Process:
             sys.executable,
             *("-m", "celery", "--quiet", "-A", "workers.app:app", "beat", "--loglevel", "INFO", "--pidfile="),
         ),
+        environment=dict(_ONE_THREAD),
+    )
+
+
+def _stream() -> Process:
+    return Process(
+        name="worker-stream",
+        command=(sys.executable, "-m", "workers.stream"),
+        check="stream",
+        # A batch may take as long as a write may, and be tried again; in between the broker hears nothing of it.
+        unwell_for_s=180.0,
         environment=dict(_ONE_THREAD),
     )
 

@@ -97,7 +97,7 @@ def test_a_service_that_stays_has_a_health_check_a_restart_policy_and_a_memory_l
 
 
 def test_services_wait_for_what_they_need() -> None:
-    for name in ("api", "worker-default", "beat", "worker-train", "worker-train-gpu"):
+    for name in ("api", "worker-default", "worker-stream", "beat", "worker-train", "worker-train-gpu"):
         assert {on: wait["condition"] for on, wait in services()[name]["depends_on"].items()} == {
             "schema": "service_completed_successfully",
             "neo4j": "service_healthy",
@@ -133,6 +133,13 @@ def test_training_runs_once_with_a_gpu_or_without() -> None:
     assert device["driver"] == "nvidia" and device["capabilities"] == ["gpu"]
     assert cpu == gpu
     assert example()["COMPOSE_PROFILES"] in ("cpu", "gpu")
+
+
+def test_the_event_stream_is_read_only_where_it_is_asked_for() -> None:
+    assert services()["worker-stream"]["profiles"] == ["stream"]
+    assert (
+        compose({**GIVEN, "KITH_EVENT_STREAM": "shop"})["services"]["api"]["environment"]["KITH_EVENT_STREAM"] == "shop"
+    )
 
 
 def test_neo4j_is_the_locked_version() -> None:

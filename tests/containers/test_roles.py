@@ -35,7 +35,7 @@ class Services:
     def __init__(self, prefix: Path, home: Path, settings: Settings, ports: list[int]) -> None:
         self.prefix, self.home = prefix, home
         self.broker_port, self.api_port = ports
-        given = {"NEO4J_PASSWORD": settings.password(), "KITH_CONSENT_DEFAULT": "all"}
+        given = {"NEO4J_PASSWORD": settings.password(), "KITH_CONSENT_DEFAULT": "all", "KITH_EVENT_STREAM": "shop"}
         given |= {name: secrets.token_hex(24) for name in ("VALKEY_PASSWORD", "KITH_SIGNING_KEY")}
         self.password = given["VALKEY_PASSWORD"]
         self.found = compose(given)["services"]
@@ -127,7 +127,7 @@ def test_the_schema_step_ends_with_0(services: Services) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["worker-default", "worker-train", "beat"])
+@pytest.mark.parametrize("name", ["worker-default", "worker-train", "worker-stream", "beat"])
 def test_a_process_starts_is_found_well_and_ends_at_its_signal(services: Services, name: str) -> None:
     assert not services.is_healthy(name) or name == "beat"
     running = services.start(name)
@@ -175,6 +175,22 @@ def test_a_scheduler_that_stopped_writing_is_not_well(tmp_path: Path) -> None:
     long_ago = time.time() - checks.SCHEDULE_AGE_S - 1
     os.utime(record, (long_ago, long_ago))
     assert not checks.schedule(tmp_path)
+
+
+def test_the_consumer_of_no_stream_says_what_to_set(services: Services) -> None:
+    environment = services.environment("worker-stream") | {"KITH_EVENT_STREAM": ""}
+    done = subprocess.run(
+        services.command(services.found["worker-stream"]["command"]),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "KITH_EVENT_STREAM" in line
 
 
 @pytest.mark.parametrize("missing", ["NEO4J_URI", "KITH_BROKER_URL", "NEO4J_PASSWORD"])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from graph import jobs, keys, monitor
@@ -25,7 +26,9 @@ from tests.docs.test_metrics_document import DOCUMENT, ROW
 from tests.faults.test_fork_safety import children_of
 from tests.graph.test_publication import Cypher, model
 from tests.workers.processes import Server, answers, api_command, api_server, process, until
+from tests.workers.streams import NAME, add, likes
 from workers import queue
+from workers.event_stream import EventStream
 
 PROFILE = "/v1/users/{user_id}/profile"
 SLOW_S = 4.5
@@ -58,7 +61,8 @@ def sample(text: str, name: str, **labels: str) -> float | None:
 def server(
     settings: Settings, graph: Graph, broker_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    with api_server(settings, broker_url, tmp_path_factory.mktemp("api"), "--respawn-failed-workers") as running:
+    chosen = dataclasses.replace(settings, event_stream=NAME)
+    with api_server(chosen, broker_url, tmp_path_factory.mktemp("api"), "--respawn-failed-workers") as running:
         yield running
 
 
@@ -114,6 +118,12 @@ def test_the_state_of_jobs_queues_and_publication(server: Server, graph: Graph, 
     assert jobs.claim(graph, lost["jobId"], "someone", 0.01) is not None
     monitor.note_sweep(graph)
     queue.enqueue_training(server.settings, waiting["jobId"])
+    with redis.Redis.from_url(server.settings.broker) as broker:
+        add(broker, likes(3))
+        stream = EventStream(broker, NAME, "a")
+        stream.prepare()
+        stream.read(1, 1_000)
+        stream.count({"accepted": 7})
     time.sleep(0.1)
     text = ask(server.port, "/metrics").text
     assert sample(text, "kith_neo4j_up") == sample(text, "kith_broker_up") == 1
@@ -124,6 +134,12 @@ def test_the_state_of_jobs_queues_and_publication(server: Server, graph: Graph, 
     assert 100 <= (sample(text, "kith_queue_oldest_job_seconds", queue="train") or 0) < 130
     assert sample(text, "kith_queue_oldest_job_seconds", queue="default") == 0
     assert sample(text, "kith_queue_messages", queue="train") == 1
+    assert sample(text, "kith_stream_entries_waiting") == 2
+    assert sample(text, "kith_stream_entries_pending") == 1
+    assert 0 <= (sample(text, "kith_stream_oldest_seconds") or -1) < 60
+    assert sample(text, "kith_stream_dead_letters") == 0
+    assert sample(text, "kith_stream_entries_total", outcome="accepted") == 7
+    assert sample(text, "kith_stream_entries_total", outcome="trimmed") == 0
     assert sample(text, "kith_publication_seq") == 1
     assert sample(text, "kith_published_model_info", model_version="v1") == 1
     assert 0 <= (sample(text, "kith_model_published_age_seconds") or -1) < 60

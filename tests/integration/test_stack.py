@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+import redis
 
 from graph import connection
 from graph.errors import LocalServerError
@@ -17,6 +18,7 @@ from graph.settings import Settings
 from kith import doctor, stack
 from kith.stack import checks
 from kith.stack.state import ProcessStatus
+from tests.workers.streams import NAME, add, is_done, likes
 from workers import alive
 
 pytestmark = pytest.mark.slow
@@ -34,6 +36,7 @@ def own(neo4j: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         browser_port=browser,
         broker_port=valkey,
         api_port=api,
+        event_stream=NAME,
         neo4j_heap_mb=384,
         neo4j_page_cache_mb=64,
     )
@@ -59,7 +62,15 @@ def test_everything_is_up_and_the_doctor_finds_no_fault(own: Settings) -> None:
     assert stack.status(own).healthy
     assert stack.up(own) is False
     assert [finding for finding in doctor.doctor(own) if not finding.ok] == []
-    assert set(stack.peak_memory(own)) >= {"neo4j", "valkey", "worker-train", "worker-default", "beat", "api", "sum"}
+    parts = {"neo4j", "valkey", "worker-train", "worker-default", "worker-stream", "beat", "api", "sum"}
+    assert set(stack.peak_memory(own)) >= parts
+
+
+def test_what_is_added_to_the_event_stream_is_in_the_graph_soon(own: Settings) -> None:
+    with redis.Redis.from_url(own.broker) as client, connection.connect(own) as graph:
+        add(client, likes(10))
+        wait_for(lambda: is_done(client))
+        assert graph.read("monitor.state", timeout_s=60)[0]["ledgerEvents"] == 10
 
 
 def test_a_killed_neo4j_comes_back_with_what_it_had(own: Settings) -> None:

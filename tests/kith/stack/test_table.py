@@ -25,6 +25,13 @@ def test_an_operators_servers_take_the_place_of_ours(home: Settings) -> None:
     assert [process.name for process in table.processes(elsewhere, [])] == own[2:]
 
 
+def test_an_event_stream_adds_its_consumer(home: Settings) -> None:
+    own = [process.name for process in table.processes(home, ["java"])]
+    with_stream = table.processes(replace(home, event_stream="shop"), ["java"])
+    assert [process.name for process in with_stream] == [*own, "worker-stream"]
+    assert with_stream[-1].stage == next(process.stage for process in with_stream if process.name == "api")
+
+
 def test_training_has_one_child_and_services_one_thread_each(home: Settings) -> None:
     by_name = {process.name: process for process in table.processes(home, ["java"])}
     command = by_name["worker-train"].command
