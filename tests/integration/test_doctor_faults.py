@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
 from engine.artifact import read_artifact
 from graph import jobs, schema, slots
@@ -28,6 +29,7 @@ from kith import doctor, stack
 from kith.doctor import Finding, parts
 from tests.faults import marked
 from tests.workers.processes import until
+from workers.event_stream import GROUP
 
 pytestmark = pytest.mark.slow
 Cypher = Callable[..., list[dict[str, Any]]]
@@ -165,6 +167,16 @@ def test_a_job_whose_worker_is_lost_and_one_that_waits(well: Settings, graph: Gr
         is_found(well, "running jobs", "publish lost the worker", "workers")
         is_found(well, "waiting jobs", "publish job has waited", "workers")
     cypher("MATCH (j:KithJob) DETACH DELETE j")
+
+
+def test_an_event_stream_that_nobody_reads(well: Settings) -> None:
+    unread = replace(well, event_stream="unread")
+    is_found(unread, "event stream", "unread has no consumer yet", "worker-stream.log")
+    with redis.Redis.from_url(well.broker) as client:
+        client.xadd("unread", {"event": "{}"}, id="1-1")
+        client.xgroup_create("unread", GROUP, id="0")
+        is_found(unread, "event stream", "the oldest entry waits since", "worker-stream.log")
+        client.delete("unread")
 
 
 def test_a_foreign_process_on_a_port(tmp_path: Path, free: Settings) -> None:
