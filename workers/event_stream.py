@@ -158,7 +158,7 @@ class EventStream:
         self._read, self._claim = client.register_script(_READ), client.register_script(_CLAIM)
         self._bury, self._forget = client.register_script(_BURY), client.register_script(_FORGET)
         self._uncounted: Counter[str] = Counter()
-        self._tried = ""
+        self._tried, self._deaths = "", 0
 
     def prepare(self) -> None:
         """Create stream and group where they are missing; a new group begins with the stream's first entry."""
@@ -221,7 +221,7 @@ class EventStream:
             return
 
     def deaths(self, entry_id: str) -> int:
-        """Return how many consumers in a row have ended in the middle of a trial of this entry."""
+        """Return how many consumers have ended in the middle of a trial of this entry."""
         return int(self._client.hget(self._trials, entry_id) or 0)
 
     @contextlib.contextmanager
@@ -230,7 +230,7 @@ class EventStream:
         with self._client.pipeline(transaction=True) as commands:
             commands.hincrby(self._trials, entry_id, 1)
             commands.expire(self._trials, TRIALS_KEPT_S)
-            commands.execute()
+            self._deaths = commands.execute()[0] - 1
         self._tried = entry_id
         try:
             yield
@@ -239,9 +239,15 @@ class EventStream:
 
     def spare(self) -> None:
         """Take the mark of the trial under way away; also for a thread that ends the process on purpose."""
-        if self._tried:
+        if self._tried and self._deaths:
+            self._client.hset(self._trials, self._tried, self._deaths)
+        elif self._tried:
             self._client.hdel(self._trials, self._tried)
-            self._tried = ""
+        self._tried = ""
+
+    def acquit(self, entry_id: str) -> None:
+        """Forget the trials of an entry that is done with."""
+        self._client.hdel(self._trials, entry_id)
 
     def forget_silent(self) -> None:
         """Strike consumers off the group that have no entry and were silent for `FORGOTTEN_S`."""

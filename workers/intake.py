@@ -71,6 +71,7 @@ class Intake:
             return
         try:
             self._write([entry], trial=True)
+            self._stream.acquit(entry.entry_id)
         except UnwritableError as error:
             self._bury([(entry, f"cannot be written: {type(error.__cause__).__name__}")])
 

@@ -323,14 +323,15 @@ def test_neo4j_restarted_ten_times_each_way(
     try:
         with connect(own) as graph:
             apply(graph)
-            with consumer(own):
-                for number in range(20):
-                    add(broker, given[number * 1_000 : (number + 1) * 1_000])
-                    time.sleep(chance.uniform(0.0, 1.0))
-                    running.send_signal(signal.SIGTERM if number % 2 else signal.SIGKILL)
-                    running.wait()
-                    running = start()
-                until(lambda: is_done(broker))
+        with consumer(own):
+            for number in range(20):
+                add(broker, given[number * 1_000 : (number + 1) * 1_000])
+                time.sleep(chance.uniform(0.0, 1.0))
+                running.send_signal(signal.SIGTERM if number % 2 else signal.SIGKILL)
+                running.wait()
+                running = start()
+            until(lambda: is_done(broker))
+        with connect(own) as graph:
             by_stream = digest(graph)
             assert graph.read("monitor.state")[0]["ledgerEvents"] == len(given)
             assert letters(broker) == []

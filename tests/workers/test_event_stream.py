@@ -148,6 +148,13 @@ def test_a_trial_leaves_its_mark_only_when_its_process_ends(broker: redis.Redis)
     with pytest.raises(ValueError, match="x"), reader.trial(added):
         raise ValueError("x")
     assert reader.deaths(added) == 0
+    broker.hset(f"{NAME}:trials", added, 1)
+    for _ in range(2):
+        with reader.trial(added):
+            assert reader.deaths(added) == 2
+    assert reader.deaths(added) == 1
+    reader.acquit(added)
+    assert reader.deaths(added) == 0
 
 
 def test_consumers_without_entries_that_were_silent_for_long_are_forgotten(
