@@ -43,6 +43,8 @@ ABOUT = {
     "kith_last_sweep_age_seconds": "Since a sweeper did its round; it should never pass 90.",
     "kith_ledger_events": "Events in the ledger.",
     "kith_pending_events": "Events that wait for what they refer to.",
+    "kith_cascades_uncounted_notes": "Notes of changed cascades that are not counted yet.",
+    "kith_cascades_uncounted_seconds": "Since a note that is not counted yet was left; 0 without one.",
     "kith_jobs": "Jobs by kind and state, as long as they are kept.",
     "kith_jobs_lease_expired": "Jobs said to be running whose worker has been silent for longer than its lease.",
     "kith_queue_oldest_job_seconds": "Since the oldest job that waits in the queue was asked for; 0 when none waits.",
@@ -122,6 +124,8 @@ def _graph_families(found: tuple[dict[str, Any], list[dict[str, Any]]]) -> Itera
         "kith_last_sweep_age_seconds": state["sweptAgeS"],
         "kith_ledger_events": state["ledgerEvents"],
         "kith_pending_events": state["pendingEvents"],
+        "kith_cascades_uncounted_notes": state["uncountedNotes"],
+        "kith_cascades_uncounted_seconds": state["uncountedS"] or 0.0,
         "kith_jobs_lease_expired": sum(row["expired"] for row in jobs if row["state"] == "running"),
     }.items():
         if value is not None:

@@ -12,38 +12,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from graph.cascade_rows import Node, Recredited, Row, bought, write
 from graph.connection import Graph, Transaction
-from graph.credits import Credit, Purchase, credits_of
+from graph.credits import credits_of
 from graph.settings import Settings
-from graph.trees import ROOT_PROPERTIES, Tree
+from graph.trees import Tree, growth_at
 
-MOST_TOUCHES: Final = 500
+MOST_TOUCHES: Final = 1_000
 MOST_SHARES: Final = 2_000
 """Notes, and shares in them, that one transaction counts."""
 DAY_MS: Final = 86_400_000
-
-Row = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Node:
-    """A share as it is stored and as it will be."""
-
-    share_id: str
-    root_id: str
-    occurred_ms: int | None
-    parent_id: str | None
-    size: int | None
-    """Shares at or below it; None: not counted yet."""
-    opens: int
-    tree: Tree | None
-    """The numbers of its counted tree, where it is the root."""
-    was_root: bool
-    is_first: bool | None = None
-    """Whether it is the one of its user's shares in the cascade that counts for `uniqueUsers`; None: as it was."""
 
 
 def count(graph: Graph, settings: Settings) -> int:
@@ -142,7 +122,9 @@ class Counting:
         users: dict[str, str] = {row["shareId"]: row["userId"] for row in rows}
         for node in fresh:
             node.size, node.tree = 1, Tree(users=int(node.share_id in users))
-            node.tree.seen(node.occurred_ms)
+            if node.occurred_ms is not None:
+                node.tree.seen(node.occurred_ms)
+                node.tree.grow(growth_at(node.occurred_ms))
             node.is_first = node.share_id in users
             self._changed.add(node.share_id)
             self._grown.add(node.share_id)
@@ -206,15 +188,12 @@ class Counting:
                 self._changed.add(share_id)
                 self._root(share_id).users -= 1
 
-    def _credit(self, purchases: dict[str, Row]) -> list[tuple[Row, list[Credit]]]:
+    def _credit(self, purchases: dict[str, Row]) -> list[Recredited]:
         """Add what changes to the revenue; return the purchases whose credits change."""
-        changes: list[tuple[Row, list[Credit]]] = []
+        changes: list[Recredited] = []
         for row in purchases.values():
             self._root(row["shareId"]).seen(row["occurredMs"])
-            purchase = Purchase(
-                row["eventId"], row["valueMinor"], row["refundedMinor"], row["currency"], row["occurredMs"]
-            )
-            due = credits_of(purchase, self._chain(row["shareId"]), self._model, self._look_back_ms)
+            due = credits_of(bought(row), self._chain(row["shareId"]), self._model, self._look_back_ms)
             if sorted((one.share_id, one.amount_minor, self._model) for one in due) == sorted(
                 map(tuple, row["credits"])
             ):
@@ -236,30 +215,6 @@ class Counting:
             at = node.parent_id
         return chain
 
-    def _write(self, changes: list[tuple[Row, list[Credit]]]) -> None:
+    def _write(self, changes: list[Recredited]) -> None:
         nodes = [self._nodes[share_id] for share_id in sorted(self._changed | self._grown)]
-        if nodes:
-            self._tx.run("cascades.write_shares", rows=[[node.share_id, _properties(node)] for node in nodes])
-        roots = [(node, node.tree) for node in nodes if node.tree is not None and node.share_id in self._grown]
-        if roots:
-            rows = [[node.share_id, tree.properties(), tree.last_ms] for node, tree in roots]
-            self._tx.run("cascades.write_roots", rows=rows)
-        if dropped := sorted([row["userId"], row["eventId"]] for row, _ in changes if row["credits"]):
-            self._tx.run("cascades.drop_credits", rows=dropped)
-        given = [self._credit_row(row, one) for row, due in changes for one in due]
-        if given:
-            self._tx.run("cascades.write_credits", rows=sorted(given))
-
-    def _credit_row(self, row: Row, one: Credit) -> list[Any]:
-        credit_id = f"{row['eventId']}:{one.share_id}:{self._model}"
-        ends = [one.share_id, row["userId"], credit_id, row["eventId"]]
-        return [*ends, one.amount_minor, row["currency"], self._model, row["occurredMs"]]
-
-
-def _properties(node: Node) -> dict[str, Any]:
-    kept: dict[str, Any] = {"subtreeSize": node.size, "ownOpens": node.opens or None}
-    if node.is_first is not None:
-        kept["isFirst"] = node.is_first or None
-    if node.was_root and node.tree is None:
-        kept |= dict.fromkeys(ROOT_PROPERTIES)
-    return kept
+        write(self._tx, nodes, self._grown, changes, self._model)

@@ -10,8 +10,8 @@ import orjson
 
 from graph.connection import Graph
 
-CLOCKS: Final = frozenset({"firstIngestedAt", "ingestedAt", "receivedAt", "appliedAt", "ix", "imported"})
-"""Properties that tell when or how something was written, not what."""
+CLOCKS: Final = frozenset({"firstIngestedAt", "ingestedAt", "receivedAt", "appliedAt", "ix", "imported", "growth"})
+"""Properties that tell when or how something was written, not what; sums of floats depend on their order."""
 TIMEOUT_S: Final = 3_600.0
 MASK: Final = 2**256 - 1
 

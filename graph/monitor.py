@@ -12,9 +12,9 @@ def state(graph: Graph, *, timeout_s: float) -> dict[str, Any]:
     """Return publication, last sweep and stocks; ages in seconds by the server's clock, None where there is nothing.
 
     Keys: `modelVersion publicationSeq trainedAgeS publishedAgeS writing writerOverdueS sweptAgeS serverTimeS
-    ledgerEvents pendingEvents`. `writing`: somebody has begun to write the idle slot and neither finished nor given it
-    back; `writerOverdueS`: how long ago that one's lease ended, negative while it lasts; `serverTimeS`: seconds since
-    1970.
+    ledgerEvents pendingEvents uncountedNotes uncountedS`. `writing`: somebody has begun to write the idle slot and
+    neither finished nor given it back; `writerOverdueS`: how long ago that one's lease ended, negative while it lasts;
+    `serverTimeS`: seconds since 1970; `uncountedS`: since when a note on cascades has not been counted.
 
     Raises:
         UnavailableError: no answer within `timeout_s`.

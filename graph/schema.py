@@ -45,11 +45,13 @@ STEPS: dict[int, tuple[str, ...]] = {
         "item_embedding_a",
         "item_embedding_b",
     ),
-    2: ("purchase_share",),
+    2: ("purchase_share", "share_growth"),
 }
 """What each version adds, by name of its block in `schema.cypher`; every statement says IF NOT EXISTS."""
 
 AWAIT_S = 120
+COUNTED_SINCE = 2
+"""Since this version writers note which cascades change; shares of before, or loaded in bulk, are noted by `apply`."""
 
 
 def current_version(graph: Graph) -> int:
@@ -82,6 +84,9 @@ def apply(graph: Graph, *, await_s: int = AWAIT_S) -> int:
         for step in STEPS[version]:
             graph.auto(f"schema.{step}", timeout_s=await_s)
     graph.auto("schema.await_indexes", timeout_s=await_s, seconds=await_s)
+    if before < COUNTED_SINCE:
+        graph.auto("schema.note_shares", timeout_s=await_s)
+        graph.auto("schema.note_purchases", timeout_s=await_s)
     graph.write("schema.write_version", version=VERSION)
     return before
 

@@ -19,6 +19,13 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+GROWTH_HALF_LIFE_MS = 3_600_000
+
+
+def growth_at(ms: int) -> float:
+    """Return the growth of a single share at `ms`; with the present time, what one share of this moment is worth."""
+    return ms / GROWTH_HALF_LIFE_MS
+
 
 @dataclass(slots=True)
 class Tree:
@@ -39,6 +46,9 @@ class Tree:
     """What those purchases brought, less what was paid back; minor units by currency."""
     last_ms: int | None = None
     """When something last happened in it; None where no event had a time."""
+    growth: float | None = None
+    """log2 of the sum over shares of 2^(time / `GROWTH_HALF_LIFE_MS`). What order cascades have by it they have by the
+    number of shares in which each counts half as much every hour, at any time. None where no share has a time."""
 
     @property
     def size(self) -> int:
@@ -49,6 +59,11 @@ class Tree:
         """Note that something happened at `ms`."""
         if ms is not None:
             self.last_ms = ms if self.last_ms is None else max(self.last_ms, ms)
+
+    def grow(self, growth: float | None) -> None:
+        """Add shares by the growth that they have alone."""
+        if growth is not None:
+            self.growth = growth if self.growth is None else float(np.logaddexp2(self.growth, growth))
 
     def join(self, child: Tree, depth: int, above: Sequence[int]) -> None:
         """Take in another tree, whose root becomes a share of this one.
@@ -70,6 +85,7 @@ class Tree:
         for currency, amount in child.revenue.items():
             self.earn(currency, amount)
         self.seen(child.last_ms)
+        self.grow(child.growth)
 
     def earn(self, currency: str, amount_minor: int) -> None:
         """Add to the revenue in one currency; a currency of nothing is not listed."""
@@ -96,6 +112,7 @@ class Tree:
             "revenueAmounts": [self.revenue[currency] for currency in currencies],
             "depthSum": self.depth_sum,
             "squareSum": self.square_sum,
+            "growth": self.growth,
         }
 
     @classmethod
@@ -110,6 +127,7 @@ class Tree:
             stored["conversions"],
             dict(zip(stored["revenueCurrencies"], stored["revenueAmounts"], strict=True)),
             last_ms,
+            stored["growth"],
         )
 
 

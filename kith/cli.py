@@ -7,7 +7,20 @@ import sys
 from collections.abc import Sequence
 
 from kith import __version__
-from kith.commands import answers, backup, cookbook, data, demo, evaluation, keys, models, stack, stream, training
+from kith.commands import (
+    answers,
+    backup,
+    cascades,
+    cookbook,
+    data,
+    demo,
+    evaluation,
+    keys,
+    models,
+    stack,
+    stream,
+    training,
+)
 from kith.terminal import fail
 
 EPILOG = """\
@@ -31,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"kith {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for group in (demo, stack, data, training, models, keys, stream, backup, answers, cookbook, evaluation):
+    for group in (demo, stack, data, training, models, keys, stream, backup, answers, cascades, cookbook, evaluation):
         group.register(commands)
     return top
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.routes.cascades import cascades
 from api.routes.events import events
 from api.routes.health import health
 from api.routes.influencers import influencers
@@ -11,4 +12,4 @@ from api.routes.metrics import metrics
 from api.routes.models import models
 from api.routes.users import users
 
-BLUEPRINTS = (health, metrics, events, users, items, influencers, jobs, models)
+BLUEPRINTS = (health, metrics, events, users, items, influencers, cascades, jobs, models)

@@ -4,7 +4,7 @@ REMOVE s.locked
 
 // touches: what changed and is not counted yet
 MATCH (t:KithTouch)
-WITH t LIMIT $limit
+WITH t LIMIT coalesce($limit, 9223372036854775807)
 RETURN elementId(t) AS touch, t.shareIds AS shareIds, t.lastMs AS lastMs, t.purchaseIds AS purchaseIds
 
 // drop_touches: what has been counted
@@ -21,6 +21,7 @@ RETURN s.shareId AS shareId, elementId(s) AS node, s.occurredAt.epochMillis AS o
        head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS parentId,
        CASE WHEN s.cascadeSize IS NOT NULL THEN s {
          .levelSizes, .depthSum, .squareSum, .uniqueUsers, .opens, .conversions, .revenueCurrencies, .revenueAmounts,
+         .growth,
          lastMs: s.lastActivityAt.epochMillis
        } END AS tree
 
@@ -88,3 +89,79 @@ CREATE (s)-[:CONVERTED {
   creditId: row[2], eventId: row[3], creditMinor: row[4], currency: row[5], model: row[6],
   occurredAt: datetime({epochMillis: row[7]}), ingestedAt: datetime()
 }]->(u)
+
+// read_cascade: the cascade of a share, its root with numbers
+MATCH (s:Share {shareId: $shareId})
+MATCH (root:Share {shareId: s.rootShareId})
+MATCH (root)-[:OF_ITEM]->(i:Item)
+RETURN root {
+         .shareId, .channel, .platform, .campaignId, .cascadeSize, .cascadeDepth, .cascadeWidth, .levelSizes,
+         .structuralVirality, .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies, .revenueAmounts,
+         .growth, .forecastSize, .forecastLow, .forecastHigh,
+         occurredAt: root.occurredAt.epochMillis, lastActivityAt: root.lastActivityAt.epochMillis,
+         forecastAt: root.forecastAt.epochMillis, itemId: i.itemId
+       } AS root
+
+// read_tree: the shares of a cascade, level by level, oldest first; who did not agree to analytics has no name
+MATCH (s:Share {rootShareId: $rootShareId})
+WITH s ORDER BY s.depth, s.occurredAt, s.shareId LIMIT $limit
+RETURN s.shareId AS shareId, head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS parentShareId, s.depth AS depth,
+       s.occurredAt.epochMillis AS occurredAt, s.channel AS channel, s.subtreeSize AS subtreeSize,
+       coalesce(s.ownOpens, 0) AS opens,
+       head([(u:User)-[:SHARED]->(s) WHERE 'analytics' IN u.consent | u.userId]) AS userId
+ORDER BY depth, occurredAt, shareId
+
+// list_growing: cascades by growth
+MATCH (s:Share)
+WHERE s.growth >= $least AND s.growth <= $growth AND (s.growth < $growth OR s.shareId > $shareId)
+WITH s ORDER BY s.growth DESC, s.shareId LIMIT $scanned
+WHERE ($campaignId IS NULL OR s.campaignId = $campaignId)
+  AND ($itemId IS NULL OR EXISTS { (s)-[:OF_ITEM]->(:Item {itemId: $itemId}) })
+WITH s LIMIT $limit
+MATCH (s)-[:OF_ITEM]->(i:Item)
+RETURN s {
+         .shareId, .channel, .platform, .campaignId, .cascadeSize, .cascadeDepth, .cascadeWidth, .structuralVirality,
+         .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies, .revenueAmounts, .growth,
+         .forecastSize, .forecastLow, .forecastHigh,
+         occurredAt: s.occurredAt.epochMillis, lastActivityAt: s.lastActivityAt.epochMillis,
+         forecastAt: s.forecastAt.epochMillis, itemId: i.itemId
+       } AS root
+ORDER BY root.growth DESC, root.shareId
+
+// count_roots: how many cascades there are
+MATCH (s:Share)
+WHERE NOT EXISTS { (s)-[:RESHARE_OF]->() }
+RETURN count(s) AS roots
+
+// page_roots: cascades in the order of their ids
+MATCH (s:Share)
+WHERE s.shareId > $after AND NOT EXISTS { (s)-[:RESHARE_OF]->() }
+RETURN s.shareId AS shareId ORDER BY shareId LIMIT $limit
+
+// read_whole: every share of whole cascades, with what is stored
+UNWIND $ids AS id
+MATCH (:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+RETURN id AS rootId, s.shareId AS shareId, s.occurredAt.epochMillis AS occurredMs,
+       head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS parentId,
+       head([(u:User)-[:SHARED]->(s) | u.userId]) AS userId,
+       COUNT { (s)<-[:OPENED]-() } AS opens,
+       reduce(last = null, ms IN [(s)<-[o:OPENED]-() | o.occurredAt.epochMillis] |
+         CASE WHEN last >= ms THEN last ELSE coalesce(ms, last) END) AS lastOpenMs,
+       s {.rootShareId, .depth, .subtreeSize, .ownOpens, .isFirst, .cascadeSize, .cascadeDepth, .cascadeWidth,
+          .levelSizes, .structuralVirality, .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies,
+          .revenueAmounts, .depthSum, .squareSum, .growth, lastMs: s.lastActivityAt.epochMillis} AS stored
+
+// read_whole_purchases: every purchase that shares of whole cascades brought
+UNWIND $ids AS id
+MATCH (:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(share:Share)
+MATCH (u:User)-[p:PURCHASED]->()
+WHERE p.shareId = share.shareId
+RETURN id AS rootId, p.eventId AS eventId, u.userId AS userId, p.shareId AS shareId, p.valueMinor AS valueMinor,
+       p.currency AS currency, coalesce(p.refundedMinor, 0) AS refundedMinor, p.occurredAt.epochMillis AS occurredMs,
+       [(u)<-[c:CONVERTED]-(s:Share) WHERE c.eventId = p.eventId | [s.shareId, c.creditMinor, c.model]] AS credits
+
+// write_places: root and depth of shares; rows [shareId, rootShareId, depth]
+UNWIND $rows AS row
+MATCH (s:Share {shareId: row[0]})
+REMOVE s.locked
+SET s.rootShareId = row[1], s.depth = row[2]

@@ -12,7 +12,9 @@ RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq,
        (now - s.sweptAt.epochMillis) / 1000.0 AS sweptAgeS,
        now / 1000.0 AS serverTimeS,
        COUNT { (:Event) } AS ledgerEvents,
-       COUNT { (:KithPending) } AS pendingEvents
+       COUNT { (:KithPending) } AS pendingEvents,
+       COUNT { (:KithTouch) } AS uncountedNotes,
+       (now - COLLECT { MATCH (t:KithTouch) RETURN t.at.epochMillis LIMIT 1 }[0]) / 1000.0 AS uncountedS
 
 // jobs: how many jobs of each kind are in each state, since when the oldest was asked for, how many lost their worker
 MATCH (j:KithJob)

@@ -17,6 +17,22 @@ SHOW CONSTRAINTS YIELD name RETURN name
 // list_indexes: names, states and population of the indexes that exist
 SHOW INDEXES YIELD name, state, populationPercent RETURN name, state, populationPercent
 
+// note_shares: notes shares that no cascade counts, as their writer would have
+MATCH (s:Share)
+WHERE s.subtreeSize IS NULL
+CALL (s) {
+  WITH s, reduce(last = coalesce(s.occurredAt.epochMillis, -1), ms IN [(s)<-[o:OPENED]-() | o.occurredAt.epochMillis] |
+    CASE WHEN ms > last THEN ms ELSE last END) AS last
+  CREATE (:KithTouch {shareIds: [s.shareId], lastMs: [last], purchaseIds: [], at: datetime()})
+} IN TRANSACTIONS OF 5000 ROWS
+
+// note_purchases: notes purchases that a share brought and nobody is credited with
+MATCH ()-[p:PURCHASED]->()
+WHERE p.shareId IS NOT NULL
+CALL (p) {
+  CREATE (:KithTouch {shareIds: [], lastMs: [], purchaseIds: [p.eventId], at: datetime()})
+} IN TRANSACTIONS OF 5000 ROWS
+
 // schema_key: one schema record
 CREATE CONSTRAINT schema_key IF NOT EXISTS FOR (s:KithSchema) REQUIRE s.key IS UNIQUE
 
@@ -37,6 +53,9 @@ CREATE CONSTRAINT purchase_event IF NOT EXISTS FOR ()-[p:PURCHASED]-() REQUIRE p
 
 // purchase_share: purchases by the share that brought them
 CREATE INDEX purchase_share IF NOT EXISTS FOR ()-[p:PURCHASED]-() ON (p.shareId)
+
+// share_growth: cascades by growth
+CREATE INDEX share_growth IF NOT EXISTS FOR (s:Share) ON (s.growth)
 
 // credit_id: one credit per purchase, share and attribution model
 CREATE CONSTRAINT credit_id IF NOT EXISTS FOR ()-[c:CONVERTED]-() REQUIRE c.creditId IS UNIQUE

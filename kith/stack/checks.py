@@ -24,6 +24,9 @@ SCHEDULE_AGE_S = 600.0
 CONSUMER_IDLE_S = 30.0
 """An idle consumer asks five times a second, one that waits for Neo4j every five to twenty."""
 
+MARK_AGE_S = 90.0
+"""A process that marks its turns does so several times a second, and every 65 seconds while a transaction lasts."""
+
 _loading = threading.Lock()
 
 Check = Callable[[str], bool | None]
@@ -32,6 +35,14 @@ Check = Callable[[str], bool | None]
 def alive(_: str) -> bool:
     """A process that runs is well; the supervisor itself sees when it ends."""
     return True
+
+
+def marked(file: str) -> bool:
+    """Whether the process has marked a turn of its work in this file lately."""
+    try:
+        return time.time() - Path(file).stat().st_mtime < MARK_AGE_S
+    except FileNotFoundError:
+        return False
 
 
 def bolt(port: str) -> bool:
@@ -120,4 +131,5 @@ CHECKS: dict[str, Check] = {
     "http": http,
     "celery": celery,
     "stream": stream,
+    "marked": marked,
 }

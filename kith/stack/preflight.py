@@ -17,7 +17,7 @@ JAVA_OVERHEAD_MB = 350
 BROKER_MB = 30
 PYTHON_MB = 110
 """What one worker or API process takes with its driver loaded, measured as PSS."""
-PYTHON_PROCESSES = 7
+PYTHON_PROCESSES = 8
 
 NEEDED_PACKAGES = {"celery": "celery[redis]", "redis": "celery[redis]", "granian": "granian", "neo4j": "neo4j"}
 TRAIN_PACKAGES = {"torch": "kithgraph[train]", "torch_geometric": "kithgraph[train]"}

@@ -48,7 +48,7 @@ def processes(settings: Settings, neo4j_command: list[str]) -> list[Process]:
         neo4j_command: what `graph.server.neo4j.prepare` returned; unused with the operator's own Neo4j.
     """
     table = [_schema(), _worker("train", TRAIN_WORKER, 1), _worker("default", DEFAULT_WORKER, DEFAULT_CONCURRENCY)]
-    table += [_beat(), _api(settings)]
+    table += [_cascades(settings), _beat(), _api(settings)]
     if settings.event_stream:
         table.append(_stream())
     if settings.is_local_broker:
@@ -116,6 +116,17 @@ def _beat() -> Process:
             sys.executable,
             *("-m", "celery", "--quiet", "-A", "workers.app:app", "beat", "--loglevel", "INFO", "--pidfile="),
         ),
+        environment=dict(_ONE_THREAD),
+    )
+
+
+def _cascades(settings: Settings) -> Process:
+    return Process(
+        name="worker-cascades",
+        command=(sys.executable, "-m", "workers.cascades"),
+        check="marked",
+        target=str(settings.home / "run" / "cascades.mark"),
+        unwell_for_s=60.0,
         environment=dict(_ONE_THREAD),
     )
 

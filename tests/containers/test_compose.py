@@ -97,7 +97,15 @@ def test_a_service_that_stays_has_a_health_check_a_restart_policy_and_a_memory_l
 
 
 def test_services_wait_for_what_they_need() -> None:
-    for name in ("api", "worker-default", "worker-stream", "beat", "worker-train", "worker-train-gpu"):
+    for name in (
+        "api",
+        "worker-default",
+        "worker-cascades",
+        "worker-stream",
+        "beat",
+        "worker-train",
+        "worker-train-gpu",
+    ):
         assert {on: wait["condition"] for on, wait in services()[name]["depends_on"].items()} == {
             "schema": "service_completed_successfully",
             "neo4j": "service_healthy",

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from graph import cascades
+from graph import cascades, schema
+from graph.cascade_repair import recompute
 from graph.connection import Graph
 from graph.digest import digest
 from graph.events import ingest
@@ -115,3 +116,50 @@ def test_numbers_are_those_of_the_model_in_any_order(
         assert near(stored(cypher)) == truth
         hashes.add(digest(graph))
     assert len(hashes) == 1
+
+
+def test_recompute_finds_nothing_where_all_is_counted(graph: Graph, settings: Settings) -> None:
+    ingest(graph, settings, made_up(11), now_s=NOW_S)
+    found = recompute(graph, settings)
+    assert (found.cascades, found.shares, found.differences, found.busy) == (3, 24, 0, 0)
+
+
+def test_recompute_says_and_repairs_what_is_wrong(graph: Graph, settings: Settings, cypher: Cypher) -> None:
+    events = made_up(12)
+    ingest(graph, settings, events, now_s=NOW_S)
+    all_counted(graph, settings)
+    before = digest(graph)
+    cypher("MATCH (s:Share {shareId: 's0'}) SET s.cascadeSize = s.cascadeSize + 1, s.opens = 77")
+    cypher("MATCH (s:Share {shareId: 's5'}) SET s.subtreeSize = 99, s.rootShareId = 'elsewhere'")
+    cypher("MATCH (:Share)-[c:CONVERTED]->() WITH c ORDER BY c.eventId LIMIT 1 SET c.creditMinor = c.creditMinor + 3")
+    found = recompute(graph, settings)
+    assert {(one["shareId"], one["name"]) for one in found.told} >= {
+        ("s0", "cascadeSize"),
+        ("s0", "opens"),
+        ("s5", "subtreeSize"),
+        ("s5", "rootShareId"),
+    }
+    assert found.differences == 5
+    assert digest(graph) == before
+    assert near(stored(cypher)) == near(expected(events))
+    assert recompute(graph, settings).differences == 0
+
+
+def test_cascades_that_were_never_counted_are(graph: Graph, settings: Settings, cypher: Cypher) -> None:
+    events = made_up(13)
+    ingest(graph, settings, events, now_s=NOW_S)
+    cypher("MATCH (t:KithTouch) DELETE t")
+    assert recompute(graph, settings).differences > 24
+    assert near(stored(cypher)) == near(expected(events))
+
+
+def test_shares_from_before_notes_were_left_are_counted(graph: Graph, settings: Settings, cypher: Cypher) -> None:
+    events = made_up(14)
+    ingest(graph, settings, events, now_s=NOW_S)
+    cypher("MATCH (t:KithTouch) DELETE t")
+    cypher("MATCH (s:KithSchema) SET s.version = 1")
+    assert schema.apply(graph) == 1
+    all_counted(graph, settings)
+    assert near(stored(cypher)) == near(expected(events))
+    schema.apply(graph)
+    assert cypher("MATCH (t:KithTouch) RETURN count(t) AS n") == [{"n": 0}]

@@ -17,8 +17,9 @@ from werkzeug.test import TestResponse
 from api.app import Application, create_app
 from api.keyring import SCOPE_ATTRIBUTE
 from api.shapes import answers
+from api.shapes.cascades import Cascade, Cascades
 from api.shapes.jobs import Models
-from graph import entities, jobs, keys
+from graph import cascades, entities, jobs, keys
 from graph.connection import Graph
 from graph.server.process import free_ports
 from graph.settings import Settings
@@ -413,3 +414,27 @@ def test_a_friends_share_shows_with_its_reason_until_consent_goes(call: Caller) 
     assert "friendShared" in after["items"][ids(after).index("i38")]["reasons"]
     assert call("PUT", "/v1/users/ben/consent", json={"consent": ["personalisation"]}).status_code == 200
     assert ids(listed(call, "ann", 40)).index("i38") == before
+
+
+def test_a_cascade_and_the_list_of_those_that_grow(call: Caller, graph: Graph, settings: Settings) -> None:
+    first = event("share", "xia", itemId="i05", campaignId="autumn")
+    later = event("share", "yan", itemId="i05", parentShareId=first["eventId"])
+    assert call("POST", "/v1/events", json=[first, later]).status_code == 202
+    while cascades.count(graph, settings):
+        pass
+    found = call("GET", f"/v1/cascades/{later['eventId']}").json or {}
+    Cascade.model_validate(found)
+    assert (found["shareId"], found["cascadeSize"], found["recentShares"]) == (
+        first["eventId"],
+        2,
+        pytest.approx(2, abs=0.1),
+    )
+    assert [row["userId"] for row in found["shares"]] == ["xia", "yan"]
+    page = call("GET", "/v1/cascades?campaignId=autumn&limit=1").json or {}
+    Cascades.model_validate(page)
+    assert [row["shareId"] for row in page["cascades"]] == [first["eventId"]]
+    rest = call("GET", f"/v1/cascades?campaignId=autumn&limit=1&cursor={page['cursor']}").json or {}
+    assert rest == {"cascades": [], "cursor": None}
+    assert_problem(call("GET", f"/v1/cascades?limit=1&cursor={page['cursor']}"), 409)
+    assert_problem(call("GET", "/v1/cascades/nothing"), 404)
+    assert_problem(call("GET", "/v1/cascades?active=perhaps"), 422)

@@ -62,7 +62,17 @@ def test_everything_is_up_and_the_doctor_finds_no_fault(own: Settings) -> None:
     assert stack.status(own).healthy
     assert stack.up(own) is False
     assert [finding for finding in doctor.doctor(own) if not finding.ok] == []
-    parts = {"neo4j", "valkey", "worker-train", "worker-default", "worker-stream", "beat", "api", "sum"}
+    parts = {
+        "neo4j",
+        "valkey",
+        "worker-train",
+        "worker-default",
+        "worker-cascades",
+        "worker-stream",
+        "beat",
+        "api",
+        "sum",
+    }
     assert set(stack.peak_memory(own)) >= parts
 
 

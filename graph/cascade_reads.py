@@ -1,0 +1,95 @@
+"""Reads of cascades: one with its tree, and those that grow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from graph.connection import Graph
+from graph.errors import NotFoundError
+from graph.trees import growth_at
+
+MOST_SHARES: Final = 1_000
+"""Shares of a tree that one answer shows, nearest to the root first."""
+MOST_SCANNED: Final = 20_000
+"""Cascades that one answer looks through for an item or a campaign."""
+ACTIVE_H: Final = 24
+"""A cascade is active when something was shared in it within so many hours."""
+TIMES: Final = ("occurredAt", "lastActivityAt", "forecastAt")
+
+Row = dict[str, Any]
+
+
+def cascade(graph: Graph, share_id: str, *, now_ms: int, limit: int = MOST_SHARES) -> Row:
+    """Return the cascade that a share is part of: its numbers, and its shares level by level.
+
+    Args:
+        graph: where from.
+        share_id: any share of it.
+        now_ms: the present, for `recentShares`.
+        limit: at most so many shares; `truncated` says whether there are more.
+
+    Raises:
+        NotFoundError: there is no such share.
+        UnavailableError: no answer.
+    """
+    rows = graph.read("cascades.read_cascade", shareId=share_id)
+    if not rows:
+        raise NotFoundError(f"there is no share {share_id}")
+    root = _shown(rows[0]["root"], now_ms)
+    shares = graph.read("cascades.read_tree", rootShareId=root["shareId"], limit=limit + 1)
+    for share in shares:
+        share["occurredAt"] = time_text(share["occurredAt"])
+    return {**root, "shares": shares[:limit], "truncated": len(shares) > limit}
+
+
+def growing(
+    graph: Graph,
+    *,
+    now_ms: int,
+    limit: int,
+    active: bool = True,
+    item_id: str | None = None,
+    campaign_id: str | None = None,
+    after: tuple[float, str] | None = None,
+) -> list[Row]:
+    """Return cascades, those first in which most was shared lately.
+
+    Args:
+        graph: where from.
+        now_ms: the present.
+        limit: how many.
+        active: only those in which something was shared within `ACTIVE_H` hours.
+        item_id: only of this item.
+        campaign_id: only of this campaign.
+        after: growth and share id of the last one that is known already.
+
+    Raises:
+        UnavailableError: no answer.
+    """
+    growth, share_id = after or (float("inf"), "")
+    rows = graph.read(
+        "cascades.list_growing",
+        least=growth_at(now_ms) - ACTIVE_H if active else float("-inf"),
+        growth=growth,
+        shareId=share_id,
+        itemId=item_id,
+        campaignId=campaign_id,
+        scanned=MOST_SCANNED,
+        limit=limit,
+    )
+    return [_shown(row["root"], now_ms) for row in rows]
+
+
+def _shown(root: Row, now_ms: int) -> Row:
+    """Return the numbers of a root as they are told; `recentShares`: each share counts half as much every hour."""
+    growth = root["growth"]
+    recent = 0.0 if growth is None else 2.0 ** min(growth - growth_at(now_ms), 64.0)
+    return {**root, "recentShares": round(recent, 6)} | {name: time_text(root[name]) for name in TIMES}
+
+
+def time_text(ms: int | None) -> str | None:
+    """Return a time as ISO 8601 in UTC."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,110 @@
+"""`kith cascades list | show | recompute`: where shares spread."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from typing import Any
+
+from kith.commands.arguments import add, connect, settings
+from kith.terminal import print_json, progress, say, table
+
+
+def register(commands: Any) -> None:
+    """Add the commands on cascades."""
+    group = commands.add_parser("cascades", help="cascades of shares: list, show, count anew")
+    parts = group.add_subparsers(dest="cascades_command", metavar="ACTION", required=True)
+    listed = add(parts, "list", "list cascades, those first in which most was shared lately", list_cascades)
+    listed.add_argument("--all", action="store_true", help="also those in which nothing was shared for a day")
+    listed.add_argument("--item", metavar="ITEM", help="only of this item")
+    listed.add_argument("--campaign", metavar="CAMPAIGN", help="only of this campaign")
+    listed.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (default 20)")
+    show = add(parts, "show", "show one cascade by any of its shares: numbers and tree", show_cascade)
+    show.add_argument("share", metavar="SHARE")
+    show.add_argument("--limit", type=int, default=50, metavar="N", help="at most N shares (default 50)")
+    add(parts, "recompute", "count every cascade anew, say what differed and repair it", recompute)
+
+
+def list_cascades(arguments: argparse.Namespace) -> int:
+    """List cascades by growth."""
+    from graph import cascade_reads
+
+    with connect() as graph:
+        rows = cascade_reads.growing(
+            graph,
+            now_ms=_now_ms(),
+            limit=arguments.limit,
+            active=not arguments.all,
+            item_id=arguments.item,
+            campaign_id=arguments.campaign,
+        )
+    if arguments.json:
+        print_json({"cascades": rows})
+        return 0
+    if not rows:
+        say("nothing was shared within a day" if not arguments.all else "no cascade yet")
+        return 0
+    names = ("shareId", "itemId", "cascadeSize", "cascadeDepth", "structuralVirality", "opens", "conversions")
+    table(
+        ("root share", "item", "shares", "depth", "virality", "opens", "bought", "lately"),
+        [(*(row[name] for name in names), round(row["recentShares"], 1)) for row in rows],
+    )
+    return 0
+
+
+def show_cascade(arguments: argparse.Namespace) -> int:
+    """Show a cascade's numbers and tree."""
+    from graph import cascade_reads
+
+    with connect() as graph:
+        found = cascade_reads.cascade(graph, arguments.share, now_ms=_now_ms(), limit=arguments.limit)
+    if arguments.json:
+        print_json(found)
+        return 0
+    for name, value in found.items():
+        if name not in ("shares", "truncated") and value is not None:
+            say(f"{name:20} {value}")
+    rows = [
+        ("  " * row["depth"] + row["shareId"], row["userId"], row["occurredAt"], row["opens"]) for row in _tree(found)
+    ]
+    table(("share", "user", "time", "opens"), rows)
+    if found["truncated"]:
+        say(f"the first {len(rows)} shares, nearest to the root: --limit shows more")
+    return 0
+
+
+def _tree(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the shares so that each one's reshares come after it."""
+    below: dict[str | None, list[dict[str, Any]]] = {}
+    for row in found["shares"]:
+        below.setdefault(row["parentShareId"] if row["depth"] else None, []).append(row)
+    rows: list[dict[str, Any]] = []
+    waiting = below.get(None, [])[::-1]
+    while waiting:
+        row = waiting.pop()
+        rows.append(row)
+        waiting += below.get(row["shareId"], [])[::-1]
+    return rows
+
+
+def recompute(arguments: argparse.Namespace) -> int:
+    """Count every cascade anew; exit code 1 when something differed (it is repaired then)."""
+    from graph.cascade_repair import recompute as repair
+
+    with connect() as graph, progress("cascades") as show:
+        found = repair(graph, settings(), lambda done, total: show("count", done, total, f"{done:,} cascades"))
+    if arguments.json:
+        print_json(asdict(found))
+    else:
+        say(f"{found.cascades:,} cascades of {found.shares:,} shares: {found.differences:,} differences, all repaired")
+        if found.busy:
+            say(f"{found.busy:,} cascades changed meanwhile and were not judged")
+        rows = [(one["shareId"], one["name"], one["stored"], one["right"]) for one in found.told]
+        if rows:
+            table(("share", "property", "stored", "right"), rows)
+    return 1 if found.differences else 0
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
