@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graph.connection import Transaction
+from graph.errors import ConflictError
 from graph.event_shapes import Event
 
+MOST_LOOKS: Final = 20
 BUSY: Final = 64
 """Neo4j keeps the relationships of a node in groups, and locks them apart, from 50 on; some room above that."""
 
@@ -26,6 +28,8 @@ class ShareNode:
     node: str
     root_share_id: str
     depth: int
+    can_move: bool = False
+    """Whether its root waits for a parent, so that the whole tree may get another root."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,28 @@ class Nodes:
         if ids := sorted(set(share_ids) - self.shares.keys()):
             held = self.tx.run("events.hold_shares", ids=ids)
             self.find_shares(row["shareId"] for row in held if not row["missing"])  # another writer was faster
+
+    def hold_roots(self, share_ids: Iterable[str]) -> None:
+        """Keep others from hanging the trees of these shares elsewhere, before this transaction ends.
+
+        Only a tree whose root waits for its parent can move, and whoever moves it writes to that root: so such a root
+        is locked, and its shares are read again, until none has moved meanwhile. Other roots are never locked.
+
+        Raises:
+            ConflictError: they moved each time.
+        """
+        held: set[str] = set()
+        for _ in range(MOST_LOOKS):
+            moving = [one for one in share_ids if one in self.shares and self.shares[one].can_move]
+            roots = {self.shares[one].root_share_id for one in moving} - held
+            if not roots:
+                return
+            self.tx.run("events.lock_shares", ids=sorted(roots))
+            held |= roots
+            for one in moving:
+                del self.shares[one]
+            self.find_shares(moving)
+        raise ConflictError("the shares above were hung elsewhere each time")
 
     def bind(self, events: Iterable[Event]) -> None:
         """Bind users and items of the events; those that are not there stay unbound or become stubs."""

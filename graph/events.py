@@ -13,8 +13,9 @@ from graph.effects import Effects
 from graph.errors import ConflictError, UnavailableError
 from graph.event_nodes import Nodes
 from graph.event_shapes import Event, Problem, body_hash, canonical
+from graph.pending import TooManyWaitError
 from graph.settings import Settings
-from graph.share_effects import Shares
+from graph.share_effects import DEEPEST, Shares
 
 MAX_EVENTS: Final = 10_000
 ATTEMPTS: Final = 8
@@ -164,6 +165,7 @@ class _RefusedError(Exception):
     """Some events contradict the graph: nothing is written, and the others are tried without them."""
 
     def __init__(self, refusals: list[tuple[Entry, int, Problem]]) -> None:
+        assert refusals  # noqa: S101  or the next try would be the same
         super().__init__(len(refusals))
         self.refusals = refusals
 
@@ -179,11 +181,19 @@ def _write_once(tx: Transaction, entries: Sequence[Entry], policy: _Policy) -> W
         if foreign := {id(event) for event in shares.foreign()}:
             problem = ("/shareId", "is already there with another user or item")
             raise _RefusedError([(entry, 409, problem) for entry in fresh if id(entry.event) in foreign])
+        if deep := {id(event) for event in shares.too_deep()}:
+            problem = ("/parentShareId", f"stands {DEEPEST} reshares below its root; deeper ones are not kept")
+            raise _RefusedError([(entry, 422, problem) for entry in fresh if id(entry.event) in deep])
         shares.create()
         nodes.bind(events)
         if unknown := [(entry, 422, _unknown(name)) for entry in fresh if (name := nodes.missing(entry.event))]:
             raise _RefusedError(unknown)
-        Effects(nodes, shares).write(events)
+        try:
+            Effects(nodes, shares).write(events)
+        except TooManyWaitError as full:
+            late = {id(event) for event in full.events}
+            refusals = [(entry, 422, _TOO_MANY_WAIT) for entry in fresh if id(entry.event) in late]
+            raise _RefusedError(refusals) from full
     return written
 
 
@@ -206,6 +216,9 @@ def _enter(tx: Transaction, entries: Sequence[Entry], policy: _Policy, written: 
             fresh[event_id] = entry
     written.accepted = len(fresh)
     return list(fresh.values())
+
+
+_TOO_MANY_WAIT: Problem = ("", "names what is not there yet, and too many events wait already: send it again later")
 
 
 def _unknown(name: str) -> Problem:

@@ -45,7 +45,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "item_embedding_a",
         "item_embedding_b",
     ),
-    2: ("purchase_share", "share_growth"),
+    2: ("purchase_share", "share_growth", "locked"),
 }
 """What each version adds, by name of its block in `schema.cypher`; every statement says IF NOT EXISTS."""
 
@@ -102,5 +102,6 @@ def check(graph: Graph) -> None:
         raise SchemaError(f"the graph has schema {version}, this Kith needs {VERSION}: run `kith up`")
     present = {row["name"] for row in graph.read("schema.list_constraints")}
     present |= {row["name"] for row in graph.read("schema.list_indexes")}
+    present |= {row["name"] for row in graph.read("schema.list_property_keys")}
     if missing := [step for steps in STEPS.values() for step in steps if step not in present]:
         raise SchemaError(f"the graph lacks {', '.join(missing)}: run `kith up`")

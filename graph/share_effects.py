@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from graph.event_nodes import Nodes, ShareNode
 from graph.event_shapes import Event, properties
-from graph.pending import Waiting, keep
+from graph.pending import keep
 
 Row = list[Any]
 Places = dict[str, tuple[str, int]]
 """Share id -> (root share id, depth)."""
 
-MAX_SETTLE_ROUNDS: Final = 1_000
+DEEPEST: Final = 1_000
+"""Reshares between a share and its root, at most."""
 KEPT_WITH_NODE: Final = ("channel", "platform", "recommendationId", "campaignId")
 """Fields of a share or an open that become properties."""
 
@@ -31,7 +32,8 @@ class Shares:
             if event["shareId"] not in nodes.shares:
                 self._new.setdefault(event["shareId"], event)
         nodes.hold_shares(named - claimed)
-        self._orphans: list[Waiting] = []
+        nodes.hold_roots(sorted({e["parentShareId"] for e in self._new.values() if "parentShareId" in e}))
+        self._places, self._orphans = self._placed()
         self.touched: dict[str, int] = {}
         """Shares whose cascades have other numbers now, with the latest time (ms) of what happened to them, or -1."""
 
@@ -57,25 +59,27 @@ class Shares:
         """Create the nodes of new shares."""
         if not self._new:
             return
-        places, orphans = self._places()
-        self._orphans = [
-            (f"reshare:{one}", f"share:{self._new[one]['parentShareId']}", self._new[one]) for one in orphans
-        ]
-        rows = [
-            [share_id, e.get("occurredAt"), *places[share_id], properties(e, KEPT_WITH_NODE)]
-            for share_id, e in sorted(self._new.items())
-        ]
+        rows: list[Row] = []
+        for share_id, event in sorted(self._new.items()):
+            kept = properties(event, KEPT_WITH_NODE)
+            if share_id in self._orphans:
+                kept["waitsFor"] = event["parentShareId"]
+            rows.append([share_id, event.get("occurredAt"), *self._places[share_id], kept])
         for share_id, node in self._tx.run("events.create_shares", rows=rows)[0]["found"]:
-            self._nodes.shares[share_id] = ShareNode(node, *places[share_id])
+            self._nodes.shares[share_id] = ShareNode(node, *self._places[share_id])
         for share_id, event in self._new.items():
             self._touch(share_id, event.get("occurredAt"))
 
-    def _places(self) -> tuple[Places, list[str]]:
+    def too_deep(self) -> list[Event]:
+        """Return the events whose share would stand deeper than `DEEPEST`."""
+        return [event for share_id, event in self._new.items() if self._places[share_id][1] > DEEPEST]
+
+    def _placed(self) -> tuple[Places, set[str]]:
         """Return root and depth of each new share, and the shares whose parent is not there yet."""
         new = self._new
         places: Places = {share_id: (at.root_share_id, at.depth) for share_id, at in self._nodes.shares.items()}
         places |= {e["shareId"]: (e["rootShareId"], 1) for e in new.values() if "rootShareId" in e}  # cascade data
-        orphans: list[str] = []
+        orphans: set[str] = set()
         for start in new:
             path: list[str] = []
             at: str | None = start
@@ -83,7 +87,7 @@ class Shares:
                 path.append(at)
                 at = new[at].get("parentShareId")
             if at is not None and at not in places:  # the parent is missing, or the shares run in a circle
-                orphans.append(path[-1])
+                orphans.add(path[-1])
                 at = None
             for share_id in reversed(path):
                 places[share_id] = (share_id, 0) if at is None else (places[at][0], places[at][1] + 1)
@@ -98,28 +102,22 @@ class Shares:
         rows = [[users[e["userId"]], items[e["itemId"]], shares[one].node] for one, e in sorted(self._new.items())]
         if rows:
             self._tx.run("events.write_shares", rows=rows)
-        waiting = {key for key, _, _ in self._orphans}
-        children = [e for e in self._new.values() if "parentShareId" in e and f"reshare:{e['shareId']}" not in waiting]
+        children = [e for one, e in self._new.items() if "parentShareId" in e and one not in self._orphans]
         if rows := [[shares[e["shareId"]].node, shares[e["parentShareId"]].node] for e in children]:
             self._tx.run("events.write_reshares", rows=rows)
-        keep(self._tx, self._orphans)
+        orphans = [self._new[one] for one in self._orphans]
+        keep(self._tx, [(f"reshare:{e['shareId']}", f"share:{e['parentShareId']}", e) for e in orphans])
         sent = sorted({(user, e["shareId"]) for e in self._told for user in e.get("recipientIds", ())})
         for name, is_new in (("events.write_recipients", True), ("events.add_recipients", False)):
             if rows := [[users[user], shares[one].node] for user, one in sent if (one in self._new) == is_new]:
                 self._tx.run(name, rows=rows)
 
     def attach(self, late: list[Event]) -> None:
-        """Hang shares below parents that came after them, and settle root and depth of all below."""
-        if not late:
-            return
-        rows = sorted([e["shareId"], e["parentShareId"]] for e in late)
-        self._tx.run("events.attach_reshares", rows=rows)
-        ids = [row[0] for row in rows]
-        for share_id in ids:
-            self._touch(share_id, None)
-        for _ in range(MAX_SETTLE_ROUNDS):
-            if not self._tx.run("events.settle_roots", ids=ids)[0]["changed"]:
-                return
+        """Hang shares below parents that came after them; all that stand below get their root and depth."""
+        for event in sorted(late, key=lambda one: one["shareId"]):
+            ends = {"shareId": event["shareId"], "parentShareId": event["parentShareId"]}
+            self._tx.run("events.attach_reshare", **ends, deepest=DEEPEST)
+            self._touch(event["shareId"], None)
 
     def write_opens(self, opens: list[Event]) -> None:
         """Write opens; those of shares that are not there wait."""

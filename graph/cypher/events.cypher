@@ -37,7 +37,14 @@ RETURN collect([i.itemId, elementId(i)]) AS found
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
 FOREACH (_ IN CASE WHEN COUNT { (s)--() } < $busy THEN [1] ELSE [] END | REMOVE s.locked)
-RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth]) AS found
+RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth,
+  CASE WHEN s.depth = 0 THEN s.waitsFor IS NOT NULL
+       ELSE COLLECT { MATCH (r:Share {shareId: s.rootShareId}) RETURN r.waitsFor IS NOT NULL }[0] END]) AS found
+
+// lock_shares: locks shares in the order of their ids
+UNWIND $ids AS id
+MATCH (s:Share {shareId: id})
+REMOVE s.locked
 
 // read_owners: user and item of shares
 UNWIND $ids AS id
@@ -124,23 +131,21 @@ MATCH (child) WHERE elementId(child) = row[0]
 MATCH (parent) WHERE elementId(parent) = row[1]
 CREATE (child)-[:RESHARE_OF]->(parent)
 
-// attach_reshares: hangs shares below parents that came later, unless that closes a circle; rows [shareId, parentShareId]
-UNWIND $rows AS row
-MATCH (child:Share {shareId: row[0]})
-MATCH (parent:Share {shareId: row[1]})
+// attach_reshare: hangs a share below a parent that came later, unless that closes a circle or goes too deep
+MATCH (child:Share {shareId: $shareId})
+REMOVE child.waitsFor
+WITH child
+MATCH (parent:Share {shareId: $parentShareId})
 WHERE NOT EXISTS { (child)-[:RESHARE_OF]->() } AND NOT EXISTS { (parent)-[:RESHARE_OF*0..1000]->(child) }
-MERGE (child)-[:RESHARE_OF]->(parent)
-RETURN child.shareId AS shareId
-
-// settle_roots: gives root and depth of their parent to the shares below; repeat until it changes none
-UNWIND $ids AS id
-MATCH (child:Share {shareId: id})-[:RESHARE_OF]->(parent:Share)
-MATCH path = (below:Share)-[:RESHARE_OF*0..1000]->(child)
-WITH below, parent.rootShareId AS rootShareId, parent.depth + 1 + length(path) AS depth
-WHERE below.rootShareId <> rootShareId OR below.depth <> depth
+  AND parent.depth + COLLECT {
+    MATCH way = (:Share)-[:RESHARE_OF*0..1000]->(child) RETURN length(way) ORDER BY length(way) DESC LIMIT 1
+  }[0] < $deepest
+CREATE (child)-[:RESHARE_OF]->(parent)
+WITH child, parent
+MATCH way = (below:Share)-[:RESHARE_OF*0..1000]->(child)
+WITH below, parent.rootShareId AS rootShareId, parent.depth + 1 + length(way) AS depth
 SET below.rootShareId = rootShareId, below.depth = depth,
     below.firstIngestedAt = coalesce(below.firstIngestedAt, below.ingestedAt), below.ingestedAt = datetime()
-RETURN count(below) AS changed
 
 // write_recipients: who a new share was sent to; rows [user, share]
 UNWIND $rows AS row
@@ -185,6 +190,10 @@ UNWIND $rows AS row
 MATCH ()-[p:PURCHASED {eventId: row[0]}]->()
 SET p.refundedMinor = coalesce(p.refundedMinor, 0) + row[1],
     p.firstIngestedAt = coalesce(p.firstIngestedAt, p.ingestedAt), p.ingestedAt = datetime()
+
+// count_pending: how many events wait
+MATCH (p:KithPending)
+RETURN count(p) AS waiting
 
 // write_pending: keeps events until what they name is there; rows [pendingId, waitsFor, body]
 UNWIND $rows AS row

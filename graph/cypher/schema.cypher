@@ -33,6 +33,12 @@ CALL (p) {
   CREATE (:KithTouch {shareIds: [], lastMs: [], purchaseIds: [p.eventId], at: datetime()})
 } IN TRANSACTIONS OF 5000 ROWS
 
+// list_property_keys: names of the properties that the store knows
+CALL db.propertyKeys() YIELD propertyKey RETURN propertyKey AS name
+
+// locked: a property that no node ever has; taking it away locks a node, if the store knows its name
+CALL db.createProperty('locked')
+
 // schema_key: one schema record
 CREATE CONSTRAINT schema_key IF NOT EXISTS FOR (s:KithSchema) REQUIRE s.key IS UNIQUE
 

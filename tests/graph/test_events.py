@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from graph import pending
 from graph.connection import Graph
 from graph.digest import digest
 from graph.events import MAX_EVENTS, ingest
@@ -381,6 +382,60 @@ def test_a_parent_and_its_reshares_at_the_same_time(graph: Graph, settings: Sett
         {"n": 30}
     ]
     assert cypher("MATCH ()-[o:OPENED]->() RETURN count(o) AS n") == [{"n": 10}]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_chain_from_eight_writers_in_any_order_hangs_together(
+    graph: Graph, settings: Settings, cypher: Cypher, seed: int
+) -> None:
+    chain = [event("share", "s0", userId="u0", itemId="cup")]
+    chain += [event("share", f"s{n}", userId=f"u{n}", itemId="cup", parentShareId=f"s{n - 1}") for n in range(1, 40)]
+    random.Random(seed).shuffle(chain)
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda one: ingest(graph, settings, [one], now_s=NOW_S), chain))
+    assert [outcome.accepted for outcome in outcomes] == [1] * 40
+    assert cypher("MATCH (s:Share) WHERE s.waitsFor IS NOT NULL RETURN count(s) AS n") == [{"n": 0}]
+    found = cypher("MATCH (s:Share) RETURN s.shareId AS s, s.rootShareId AS r, s.depth AS d ORDER BY d")
+    assert found == [{"s": f"s{n}", "r": "s0", "d": n} for n in range(40)]
+
+
+def test_a_reshare_of_the_thousandth_reshare_is_refused(send: Callable[..., Any], cypher: Cypher) -> None:
+    chain = [event("share", "s0", userId="ada", itemId="cup")]
+    chain += [event("share", f"s{n}", userId="ada", itemId="cup", parentShareId=f"s{n - 1}") for n in range(1, 1_003)]
+    outcome = send(*chain)
+    assert outcome.accepted == 1_001
+    assert [(one.index, one.status, one.problem["errors"][0]["pointer"]) for one in outcome.rejected] == [
+        (1_001, 422, "/parentShareId"),
+        (1_002, 422, "/parentShareId"),
+    ]
+    assert cypher("MATCH (s:Share) RETURN max(s.depth) AS d, count(s) AS n") == [{"d": 1_000, "n": 1_001}]
+
+
+def test_a_tree_that_comes_to_hang_too_deep_stays_a_cascade_of_its_own(
+    send: Callable[..., Any], cypher: Cypher
+) -> None:
+    send(event("share", "b0", userId="ada", itemId="cup", parentShareId="a1000"))
+    send(event("share", "b1", userId="ada", itemId="cup", parentShareId="b0"))
+    chain = [event("share", "a0", userId="ada", itemId="cup")]
+    chain += [event("share", f"a{n}", userId="ada", itemId="cup", parentShareId=f"a{n - 1}") for n in range(1, 1_001)]
+    assert send(*chain).accepted == 1_001
+    assert cypher("MATCH (s:Share) WHERE s.shareId STARTS WITH 'b' RETURN DISTINCT s.rootShareId AS r") == [{"r": "b0"}]
+    assert cypher("MATCH (p:KithPending) RETURN count(p) AS n") == [{"n": 0}]
+
+
+def test_no_more_events_wait_than_the_limit(
+    send: Callable[..., Any], cypher: Cypher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "MOST_WAITING", 2)
+    orphans = [event("share", f"s{n}", userId="ada", itemId="cup", parentShareId=f"p{n}") for n in range(3)]
+    assert send(*orphans[:2]).accepted == 2
+    outcome = send(orphans[2], event("like", "l1", userId="ada", itemId="cup"))
+    assert outcome.accepted == 1
+    assert [(one.index, one.status) for one in outcome.rejected] == [(0, 422)]
+    assert "too many events wait" in outcome.rejected[0].problem["detail"]
+    assert cypher("MATCH (s:Share {shareId: 's2'}) RETURN s") == []
+    assert send(event("share", "p0", userId="bob", itemId="cup")).accepted == 1
+    assert send(orphans[2]).accepted == 1
 
 
 def test_too_many_events_are_refused_whole(graph: Graph, settings: Settings) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from graph import schema
-from graph.connection import Graph
-from graph.errors import SchemaError
+from graph.connection import Graph, Transaction
+from graph.errors import SchemaError, UnavailableError
 
 Cypher = Callable[..., list[dict[str, Any]]]
 
@@ -31,6 +31,7 @@ def test_applied_twice_it_is_the_same(graph: Graph) -> None:
 def test_every_step_is_there_under_its_name(graph: Graph) -> None:
     present = {row["name"] for row in graph.read("schema.list_indexes")}
     present |= {row["name"] for row in graph.read("schema.list_constraints")}
+    present |= {row["name"] for row in graph.read("schema.list_property_keys")}
     assert {step for steps in schema.STEPS.values() for step in steps} <= present
 
 
@@ -66,3 +67,15 @@ def test_one_fact_one_key(graph: Graph, cypher: Cypher, label: str, key: str) ->
     with pytest.raises(Exception, match="already exists"):
         cypher(f"CREATE (n:{label} {{{key}: 'once'}})")
     cypher(f"MATCH (n:{label}) DELETE n")
+
+
+def test_taking_the_property_away_that_no_node_has_locks_a_node(graph: Graph, cypher: Cypher) -> None:
+    graph.write("events.create_users", ids=["ada"], consent=[])
+
+    def hold(tx: Transaction) -> None:
+        tx.run("events.find_users", ids=["ada"])
+        with pytest.raises(UnavailableError):
+            graph.write("entities.write_consents", timeout_s=0.3, rows=[["ada", ["sharing"]]])
+
+    graph.transaction(hold)
+    assert cypher("MATCH (u:User {userId: 'ada'}) RETURN properties(u).locked AS locked") == [{"locked": None}]
