@@ -10,6 +10,7 @@ from api.routes.items import items
 from api.routes.jobs import jobs
 from api.routes.metrics import metrics
 from api.routes.models import models
+from api.routes.spread import spread
 from api.routes.users import users
 
-BLUEPRINTS = (health, metrics, events, users, items, influencers, cascades, jobs, models)
+BLUEPRINTS = (health, metrics, events, users, items, influencers, cascades, spread, jobs, models)

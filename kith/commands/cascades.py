@@ -1,4 +1,4 @@
-"""`kith cascades list | show | recompute`: where shares spread."""
+"""`kith cascades list | show | spread | recompute`: where shares spread."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from kith.commands.arguments import add, connect, settings
+from kith.commands.arguments import add, connect, duration_s, settings
 from kith.terminal import print_json, progress, say, table
 
 
 def register(commands: Any) -> None:
     """Add the commands on cascades."""
-    group = commands.add_parser("cascades", help="cascades of shares: list, show, count anew")
+    group = commands.add_parser("cascades", help="cascades of shares: list, show, spread, count anew")
     parts = group.add_subparsers(dest="cascades_command", metavar="ACTION", required=True)
     listed = add(parts, "list", "list cascades, those first in which most was shared lately", list_cascades)
     listed.add_argument("--all", action="store_true", help="also those in which nothing was shared for a day")
@@ -23,7 +23,21 @@ def register(commands: Any) -> None:
     show = add(parts, "show", "show one cascade by any of its shares: numbers and tree", show_cascade)
     show.add_argument("share", metavar="SHARE")
     show.add_argument("--limit", type=int, default=50, metavar="N", help="at most N shares (default 50)")
+    _register_spread(add(parts, "spread", "report how shares spread, by item, channel, campaign or day", spread))
     add(parts, "recompute", "count every cascade anew, say what differed and repair it", recompute)
+
+
+def _register_spread(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--by", choices=("item", "channel", "campaign", "day"), default="day", help="(default day)")
+    command.add_argument("--since", metavar="TIME", help="shares from this time on (default 30 days before the end)")
+    command.add_argument("--until", metavar="TIME", help="shares before this time (default now)")
+    command.add_argument("--item", metavar="ITEM", help="only of this item")
+    command.add_argument("--campaign", metavar="CAMPAIGN", help="only of this campaign")
+    command.add_argument("--channel", metavar="CHANNEL", help="only in this channel")
+    command.add_argument(
+        "--maturity", type=duration_s, default="72h", metavar="AGE", help="age of completed parents (default 72h)"
+    )
+    command.add_argument("--limit", type=int, default=31, metavar="N", help="at most N lines (default 31)")
 
 
 def list_cascades(arguments: argparse.Namespace) -> int:
@@ -86,6 +100,52 @@ def _tree(found: dict[str, Any]) -> list[dict[str, Any]]:
         rows.append(row)
         waiting += below.get(row["shareId"], [])[::-1]
     return rows
+
+
+def spread(arguments: argparse.Namespace) -> int:
+    """Report how shares spread."""
+    from graph.spread import report
+
+    with connect() as graph:
+        found = report(
+            graph,
+            by=arguments.by,
+            now_ms=_now_ms(),
+            since_ms=_given_ms("since", arguments.since),
+            until_ms=_given_ms("until", arguments.until),
+            item_id=arguments.item,
+            campaign_id=arguments.campaign,
+            channel=arguments.channel,
+            maturity_s=int(arguments.maturity),
+            limit=arguments.limit,
+        )
+    if arguments.json:
+        print_json(found)
+        return 0
+    if not found["groups"]:
+        say(f"nothing was shared from {found['since']} to {found['until']}")
+        return 0
+    names = ("key", "shares", "sharers", "kFactor", "reproductionNumber", "censoredParents", "cycleTimeS")
+    names += ("amplification", "opens", "conversionRate")
+    table(
+        (found["by"], "shares", "sharers", "K", "R", "censored", "cycle s", "amplified", "opens", "bought/open"),
+        [tuple(group[name] for name in names) for group in found["groups"]],
+    )
+    if found["groupCount"] > len(found["groups"]):
+        say(f"{len(found['groups'])} of {found['groupCount']:,}: --limit shows more")
+    if found["truncated"]:
+        say("the window holds more shares than one report looks at: only the newest count; choose a shorter one")
+    return 0
+
+
+def _given_ms(name: str, text: str | None) -> int | None:
+    from graph.errors import InputError
+    from graph.values import time_ms
+
+    try:
+        return None if text is None else time_ms(text)
+    except (ValueError, OverflowError):
+        raise InputError(f"{name} is {text!r}, which is not an ISO 8601 time") from None
 
 
 def recompute(arguments: argparse.Namespace) -> int:

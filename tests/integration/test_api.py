@@ -19,6 +19,7 @@ from api.keyring import SCOPE_ATTRIBUTE
 from api.shapes import answers
 from api.shapes.cascades import Cascade, Cascades
 from api.shapes.jobs import Models
+from api.shapes.spread import Spread
 from graph import cascades, entities, jobs, keys
 from graph.connection import Graph
 from graph.server.process import free_ports
@@ -438,3 +439,39 @@ def test_a_cascade_and_the_list_of_those_that_grow(call: Caller, graph: Graph, s
     assert_problem(call("GET", f"/v1/cascades?limit=1&cursor={page['cursor']}"), 409)
     assert_problem(call("GET", "/v1/cascades/nothing"), 404)
     assert_problem(call("GET", "/v1/cascades?active=perhaps"), 422)
+
+
+def test_how_shares_spread(call: Caller, graph: Graph, settings: Settings) -> None:
+    first = event("share", "xia", itemId="i06", campaignId="winter", channel="mail")
+    later = event("share", "yan", itemId="i06", parentShareId=first["eventId"])
+    opened = event("open", "zoe", shareId=first["eventId"])
+    assert call("POST", "/v1/events", json=[first, later, opened]).status_code == 202
+    while cascades.count(graph, settings):
+        pass
+    found = call("GET", "/v1/spread?by=item&itemId=i06").json or {}
+    Spread.model_validate(found)
+    assert (found["by"], found["maturityS"], found["groupCount"], found["truncated"]) == ("item", 259_200, 1, False)
+    (group,) = found["groups"]
+    assert (group["key"], group["shares"], group["kFactor"], group["amplification"]) == ("i06", 2, 0.5, 2.0)
+    assert (group["reproductionNumber"], group["censoredParents"], group["conversionRate"]) == (None, 2, 0.0)
+    assert not {"xia", "yan", "zoe", first["eventId"]} & {str(value) for value in group.values()}
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d")
+    by_campaign = call("GET", f"/v1/spread?by=campaign&campaignId=winter&until={tomorrow}&limit=1").json or {}
+    assert [(each["key"], each["shares"]) for each in by_campaign["groups"]] == [("winter", 1)]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("by=week", "/by"),
+        ("since=yesterday", "/since"),
+        ("limit=0", "/limit"),
+        ("maturityS=0", "/maturityS"),
+        ("users=all", "/users"),
+        ("since=2020-01-01&until=2024-01-01", "/since"),
+        ("until=0001-01-01", "/since"),
+    ],
+)
+def test_a_spread_report_out_of_bounds_is_a_problem(call: Caller, query: str, pointer: str) -> None:
+    body = assert_problem(call("GET", f"/v1/spread?{query}"), 422)
+    assert pointer in [error["pointer"] for error in body["errors"]]

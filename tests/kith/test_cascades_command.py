@@ -1,0 +1,71 @@
+"""`kith cascades spread` on a real graph: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from graph import cascades
+from graph.connection import Graph
+from graph.events import ingest
+from graph.settings import Settings
+from kith.cli import main
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def shared(graph: Graph, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Yesterday ann shared the cup and bob passed it on half an hour later."""
+    told = [{"userId": "ann"}, {"userId": "bob", "parentShareId": "s0"}]
+    events: list[dict[str, Any]] = [
+        {
+            "eventId": f"s{number}",
+            "type": "share",
+            "itemId": "cup",
+            "occurredAt": (YESTERDAY + number * timedelta(minutes=30)).isoformat(),
+            **one,
+        }
+        for number, one in enumerate(told)
+    ]
+    assert ingest(graph, settings, events).rejected == []
+    while cascades.count(graph, settings):
+        pass
+    monkeypatch.setenv("KITH_HOME", str(settings.home))
+    monkeypatch.setenv("KITH_BOLT_PORT", str(settings.bolt_port))
+    monkeypatch.setenv("KITH_READ_TIMEOUT_S", "30")
+
+
+def test_spread_tells_the_numbers_of_each_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cascades", "spread", "--by", "item", "--maturity", "1h", "--json"]) == 0
+    found = orjson.loads(capsys.readouterr().out.splitlines()[-1])
+    (group,) = found["groups"]
+    assert (found["by"], found["maturityS"], found["truncated"]) == ("item", 3600, False)
+    assert (group["key"], group["shares"], group["kFactor"], group["cycleTimeS"]) == ("cup", 2, 0.5, 1800.0)
+    assert (group["reproductionNumber"], group["amplification"], group["conversionRate"]) == (0.5, 2.0, None)
+
+
+def test_spread_draws_a_table_or_says_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cascades", "spread", "--by", "item", "--limit", "1"]) == 0
+    drawn = capsys.readouterr().out
+    assert "cup" in drawn
+    assert "1800" in drawn
+    assert main(["cascades", "spread", "--item", "tea", "--since", "2026-01-01", "--until", "2026-02-01"]) == 0
+    said = "nothing was shared from 2026-01-01T00:00:00.000Z to 2026-02-01T00:00:00.000Z\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--since", "soon"], "since is 'soon', which is not an ISO 8601 time"),
+        (["--since", "2026-02-01", "--until", "2026-01-01"], "since must be before until"),
+        (["--limit", "0"], "limit must be 1 to 366"),
+    ],
+)
+def test_spread_refuses_what_is_out_of_bounds(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cascades", "spread", *words]) == 2
+    assert f"kith: {line}\n" in capsys.readouterr().err
