@@ -121,21 +121,26 @@ def spread(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         print_json(found)
-        return 0
-    if not found["groups"]:
-        say(f"nothing was shared from {found['since']} to {found['until']}")
-        return 0
+    else:
+        _print_spread(found)
+    return 0
+
+
+def _print_spread(found: dict[str, Any]) -> None:
+    groups = found["groups"]
     names = ("key", "shares", "sharers", "kFactor", "reproductionNumber", "censoredParents", "cycleTimeS")
     names += ("amplification", "opens", "conversionRate")
-    table(
-        (found["by"], "shares", "sharers", "K", "R", "censored", "cycle s", "amplified", "opens", "bought/open"),
-        [tuple(group[name] for name in names) for group in found["groups"]],
-    )
-    if found["groupCount"] > len(found["groups"]):
-        say(f"{len(found['groups'])} of {found['groupCount']:,}: --limit shows more")
+    if groups:
+        table(
+            (found["by"], "shares", "sharers", "K", "R", "censored", "cycle s", "amplified", "opens", "bought/open"),
+            [tuple(group[name] for name in names) for group in groups],
+        )
+    else:
+        say(f"no such share from {found['since']} to {found['until']}")
+    if found["groupCount"] > len(groups):
+        say(f"{len(groups)} of {found['groupCount']:,}: --limit shows more")
     if found["truncated"]:
         say("the window holds more shares than one report looks at: only the newest count; choose a shorter one")
-    return 0
 
 
 def _given_ms(name: str, text: str | None) -> int | None:

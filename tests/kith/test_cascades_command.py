@@ -19,8 +19,8 @@ YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def shared(graph: Graph, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Yesterday ann shared the cup and bob passed it on half an hour later."""
-    told = [{"userId": "ann"}, {"userId": "bob", "parentShareId": "s0"}]
+    """Yesterday ann shared the cup and bob passed it on half an hour later; then ann shared the tea."""
+    told = [{"userId": "ann"}, {"userId": "bob", "parentShareId": "s0"}, {"userId": "ann", "itemId": "tea"}]
     events: list[dict[str, Any]] = [
         {
             "eventId": f"s{number}",
@@ -42,7 +42,8 @@ def shared(graph: Graph, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
 def test_spread_tells_the_numbers_of_each_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cascades", "spread", "--by", "item", "--maturity", "1h", "--json"]) == 0
     found = orjson.loads(capsys.readouterr().out.splitlines()[-1])
-    (group,) = found["groups"]
+    group, tea = found["groups"]
+    assert (tea["key"], tea["shares"], tea["kFactor"], tea["cycleTimeS"]) == ("tea", 1, 0.0, None)
     assert (found["by"], found["maturityS"], found["truncated"]) == ("item", 3600, False)
     assert (group["key"], group["shares"], group["kFactor"], group["cycleTimeS"]) == ("cup", 2, 0.5, 1800.0)
     assert (group["reproductionNumber"], group["amplification"], group["conversionRate"]) == (0.5, 2.0, None)
@@ -53,8 +54,9 @@ def test_spread_draws_a_table_or_says_that_there_is_nothing(capsys: pytest.Captu
     drawn = capsys.readouterr().out
     assert "cup" in drawn
     assert "1800" in drawn
+    assert drawn.endswith("1 of 2: --limit shows more\n")
     assert main(["cascades", "spread", "--item", "tea", "--since", "2026-01-01", "--until", "2026-02-01"]) == 0
-    said = "nothing was shared from 2026-01-01T00:00:00.000Z to 2026-02-01T00:00:00.000Z\n"
+    said = "no such share from 2026-01-01T00:00:00.000Z to 2026-02-01T00:00:00.000Z\n"
     assert capsys.readouterr().out == said
 
 
