@@ -27,6 +27,7 @@ import psutil
 
 from api import server
 from benchmarks.event_mix import Batch, Mix
+from benchmarks.store import create_nodes
 from graph import keys, schema
 from graph.connection import Graph, connect
 from graph.server import neo4j, process
@@ -38,7 +39,6 @@ BATCH, CLIENTS = 1_000, 4
 WARM_ROUNDS = 3
 CURVE_BATCHES, CURVE_CLIENTS, CURVE_S = (1, 10, 100, 1_000), (1, 2, 4, 8), 4.0
 """`full` also measures every pair of these, each for about so long."""
-NODES_AT_ONCE = 5_000
 START_S = 60.0
 
 
@@ -221,9 +221,7 @@ def _running(settings: Settings, users: int, items: int) -> Iterator[Place]:
             neo4j.first_query(own)
             with connect(own) as graph:
                 schema.apply(graph)
-                for name, count in (("users", users), ("items", items)):
-                    for low in range(0, count, NODES_AT_ONCE):
-                        graph.write(f"benchmark.{name}", low=low, high=min(low + NODES_AT_ONCE, count))
+                create_nodes(graph, users, items)
                 with _serving(own) as api_pid:
                     yield Place(graph, api_port, keys.create(graph, ["ingest"]), child.pid, api_pid, users, items)
         finally:

@@ -66,12 +66,17 @@ def _fill(graph: Graph, size: Size) -> None:
         return
     if found:
         raise ValueError("the prepared graph is incomplete: delete the folder bench-* in KITH_CACHE and run again")
-    for name, count in (("users", size.users), ("items", size.items)):
-        for low in range(0, count, BATCH_NODES):
-            graph.write(f"benchmark.{name}", low=low, high=min(low + BATCH_NODES, count))
+    create_nodes(graph, size.users, size.items)
     for low in range(0, size.users, BATCH_USERS):
         given = {"low": low, "high": low + BATCH_USERS, "each": size.purchases_each, "items": size.items}
         graph.write("benchmark.purchases", **given)
+
+
+def create_nodes(graph: Graph, users: int, items: int) -> None:
+    """Create users and items without relationships."""
+    for name, count in (("users", users), ("items", items)):
+        for low in range(0, count, BATCH_NODES):
+            graph.write(f"benchmark.{name}", low=low, high=min(low + BATCH_NODES, count))
 
 
 def alternate(ways: dict[str, Callable[[], Any]], rounds: int, warm: int = 1) -> dict[str, float]:

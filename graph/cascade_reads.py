@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from graph.connection import Graph
 from graph.errors import NotFoundError
 from graph.trees import growth_at
+from graph.values import time_text
 
 MOST_SHARES: Final = 1_000
 """Shares of a tree that one answer shows, nearest to the root first."""
@@ -86,10 +86,3 @@ def _shown(root: Row, now_ms: int) -> Row:
     growth = root["growth"]
     recent = 0.0 if growth is None else 2.0 ** min(growth - growth_at(now_ms), 64.0)
     return {**root, "recentShares": round(recent, 6)} | {name: time_text(root[name]) for name in TIMES}
-
-
-def time_text(ms: int | None) -> str | None:
-    """Return a time as ISO 8601 in UTC."""
-    if ms is None:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

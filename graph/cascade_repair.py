@@ -10,11 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from graph import cascades
-from graph.cascade_rows import Node, Recredited, Row, bought, differs, properties, write
+from graph.cascade_rows import Node, Recredited, Row, differs, due_credits, properties, write
 from graph.connection import Graph, Transaction
-from graph.credits import credits_of
 from graph.settings import Settings
-from graph.trees import Places, Tree, growth_at, places
+from graph.trees import Places, Tree, places
 
 ROOTS_AT_ONCE: Final = 500
 KEPT_DIFFERENCES: Final = 100
@@ -104,45 +103,39 @@ class _Page:
 
     def _judge(self, root_id: str, shares: list[Row], purchases: list[Row]) -> None:
         position = {row["shareId"]: at for at, row in enumerate(shares)}
-        parents = np.array([position.get(row["parentId"], -1) for row in shares], np.int64)
-        where = places(parents)
+        where = places(np.array([position.get(row["parentId"], -1) for row in shares], np.int64))
         tree, first = _tree(shares, where)
-        changes = self._credits(tree, shares, parents, position, purchases)
-        nodes: list[Node] = []
-        for at, row in enumerate(shares):
-            node = Node(
-                row["shareId"], root_id, row["occurredMs"], row["parentId"], int(where.below[at]), row["opens"],
+        nodes = {
+            row["shareId"]: Node(
+                row["shareId"], row["occurredMs"], row["parentId"], int(where.below[at]), row["opens"],
                 tree if row["shareId"] == root_id else None, was_root=row["stored"].get("cascadeSize") is not None,
                 is_first=row["shareId"] in first,
-            )  # fmt: skip
+            )
+            for at, row in enumerate(shares)
+        }  # fmt: skip
+        changes = self._credits(tree, nodes, purchases)
+        wrong: list[Node] = []
+        for at, row in enumerate(shares):
+            node = nodes[row["shareId"]]
             right = properties(node) | {"rootShareId": root_id, "depth": int(where.depth[at])}
             if node.tree is not None:
                 right |= node.tree.properties() | {"lastMs": node.tree.last_ms}
             if self._differs(row, right):
-                nodes.append(node)
+                wrong.append(node)
         for row, due in changes:
             self._tell(row["shareId"], "CONVERTED", row["credits"], [[one.share_id, one.amount_minor] for one in due])
         self._found.shares += len(shares)
-        if nodes:
-            right_places = {row["shareId"]: at for at, row in enumerate(shares)}
-            moved = [[node.share_id, root_id, int(where.depth[right_places[node.share_id]])] for node in nodes]
+        if wrong:
+            moved = [[node.share_id, root_id, int(where.depth[position[node.share_id]])] for node in wrong]
             self._tx.run("cascades.write_places", rows=sorted(moved))
-        if nodes or changes:
-            write(self._tx, sorted(nodes, key=lambda one: one.share_id), {root_id}, changes, self._settings.attribution)
+        if wrong or changes:
+            write(self._tx, sorted(wrong, key=lambda one: one.share_id), {root_id}, changes, self._settings.attribution)
 
-    def _credits(
-        self, tree: Tree, shares: list[Row], parents: Any, position: dict[str, int], purchases: list[Row]
-    ) -> list[Recredited]:
+    def _credits(self, tree: Tree, nodes: dict[str, Node], purchases: list[Row]) -> list[Recredited]:
         """Add purchases to the tree; return those whose credits differ."""
         changes: list[Recredited] = []
         for row in purchases:
-            chain: list[tuple[str, int | None]] = []
-            at = position[row["shareId"]]
-            while at >= 0:
-                chain.append((shares[at]["shareId"], shares[at]["occurredMs"]))
-                at = int(parents[at])
-            look_back_ms = self._settings.look_back_days * cascades.DAY_MS
-            due = credits_of(bought(row), chain, self._settings.attribution, look_back_ms)
+            due = due_credits(row, nodes, self._settings)
             tree.seen(row["occurredMs"])
             tree.conversions += bool(due)
             tree.earn(row["currency"], sum(one.amount_minor for one in due))
@@ -184,8 +177,6 @@ def _tree(shares: Sequence[Row], where: Places) -> tuple[Tree, set[str]]:
         opens=sum(row["opens"] for row in shares),
     )
     for row in shares:
-        if row["occurredMs"] is not None:
-            tree.seen(row["occurredMs"])
-            tree.grow(growth_at(row["occurredMs"]))
+        tree.shared(row["occurredMs"])
         tree.seen(row["lastOpenMs"])
     return tree, set(first.values())

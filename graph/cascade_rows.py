@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from graph.connection import Transaction
-from graph.credits import Credit, Purchase
+from graph.credits import Credit, Purchase, credits_of
+from graph.settings import Settings
 from graph.trees import ROOT_PROPERTIES, Tree
+
+DAY_MS: Final = 86_400_000
 
 Row = dict[str, Any]
 Recredited = tuple[Row, list[Credit]]
@@ -20,7 +23,6 @@ class Node:
     """A share as it is stored and as it will be."""
 
     share_id: str
-    root_id: str
     occurred_ms: int | None
     parent_id: str | None
     size: int | None
@@ -33,9 +35,21 @@ class Node:
     """Whether it is the one of its user's shares in the cascade that counts for `uniqueUsers`; None: as it was."""
 
 
-def bought(row: Row) -> Purchase:
-    """Return the purchase of a row of `cascades.read_purchases`."""
-    return Purchase(row["eventId"], row["valueMinor"], row["refundedMinor"], row["currency"], row["occurredMs"])
+def due_credits(row: Row, nodes: Mapping[str, Node], settings: Settings) -> list[Credit]:
+    """Return the credits that are due for a purchase.
+
+    Args:
+        row: of `cascades.read_purchases`.
+        nodes: the share that it names and all above it, by id.
+        settings: `attribution` and `look_back_days`.
+    """
+    purchase = Purchase(row["eventId"], row["valueMinor"], row["refundedMinor"], row["currency"], row["occurredMs"])
+    chain: list[tuple[str, int | None]] = []
+    at: str | None = row["shareId"]
+    while at is not None:
+        chain.append((at, nodes[at].occurred_ms))
+        at = nodes[at].parent_id
+    return credits_of(purchase, chain, settings.attribution, settings.look_back_days * DAY_MS)
 
 
 def differs(row: Row, due: Sequence[Credit], model: str) -> bool:

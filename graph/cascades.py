@@ -14,16 +14,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from graph.cascade_rows import Node, Recredited, Row, bought, write
+from graph.cascade_rows import Node, Recredited, Row, differs, due_credits, write
 from graph.connection import Graph, Transaction
-from graph.credits import credits_of
 from graph.settings import Settings
-from graph.trees import Tree, growth_at
+from graph.trees import Tree
 
 MOST_TOUCHES: Final = 1_000
 MOST_SHARES: Final = 2_000
 """Notes, and shares in them, that one transaction counts."""
-DAY_MS: Final = 86_400_000
 
 
 def count(graph: Graph, settings: Settings) -> int:
@@ -44,8 +42,7 @@ class Counting:
 
     def __init__(self, tx: Transaction, settings: Settings) -> None:
         self._tx = tx
-        self._model = settings.attribution
-        self._look_back_ms = settings.look_back_days * DAY_MS
+        self._settings = settings
         self._nodes: dict[str, Node] = {}
         self._changed: set[str] = set()
         self._grown: set[str] = set()
@@ -100,7 +97,6 @@ class Counting:
                 row["shareId"],
                 Node(
                     row["shareId"],
-                    row["rootShareId"],
                     row["occurredMs"],
                     row["parentId"],
                     row["subtreeSize"],
@@ -122,9 +118,7 @@ class Counting:
         users: dict[str, str] = {row["shareId"]: row["userId"] for row in rows}
         for node in fresh:
             node.size, node.tree = 1, Tree(users=int(node.share_id in users))
-            if node.occurred_ms is not None:
-                node.tree.seen(node.occurred_ms)
-                node.tree.grow(growth_at(node.occurred_ms))
+            node.tree.shared(node.occurred_ms)
             node.is_first = node.share_id in users
             self._changed.add(node.share_id)
             self._grown.add(node.share_id)
@@ -193,10 +187,8 @@ class Counting:
         changes: list[Recredited] = []
         for row in purchases.values():
             self._root(row["shareId"]).seen(row["occurredMs"])
-            due = credits_of(bought(row), self._chain(row["shareId"]), self._model, self._look_back_ms)
-            if sorted((one.share_id, one.amount_minor, self._model) for one in due) == sorted(
-                map(tuple, row["credits"])
-            ):
+            due = due_credits(row, self._nodes, self._settings)
+            if not differs(row, due, self._settings.attribution):
                 continue
             changes.append((row, due))
             self._changed.update(one.share_id for one in due)
@@ -206,15 +198,6 @@ class Counting:
             tree.earn(row["currency"], after - before)
         return changes
 
-    def _chain(self, share_id: str) -> list[tuple[str, int | None]]:
-        chain: list[tuple[str, int | None]] = []
-        at: str | None = share_id
-        while at is not None:
-            node = self._nodes[at]
-            chain.append((at, node.occurred_ms))
-            at = node.parent_id
-        return chain
-
     def _write(self, changes: list[Recredited]) -> None:
         nodes = [self._nodes[share_id] for share_id in sorted(self._changed | self._grown)]
-        write(self._tx, nodes, self._grown, changes, self._model)
+        write(self._tx, nodes, self._grown, changes, self._settings.attribution)

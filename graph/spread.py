@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, get_args
 
-from graph.cascade_reads import time_text
 from graph.connection import Graph
 from graph.errors import InputError
+from graph.values import time_text
 
 By = Literal["item", "channel", "campaign", "day"]
 """What the shares of a report are grouped by."""

@@ -60,6 +60,12 @@ class Tree:
         if ms is not None:
             self.last_ms = ms if self.last_ms is None else max(self.last_ms, ms)
 
+    def shared(self, ms: int | None) -> None:
+        """Note that one of its shares was made at `ms`."""
+        if ms is not None:
+            self.seen(ms)
+            self.grow(growth_at(ms))
+
     def grow(self, growth: float | None) -> None:
         """Add shares by the growth that they have alone."""
         if growth is not None:

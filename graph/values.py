@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -140,6 +141,18 @@ def time_ms(value: object) -> int:
     if value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
     return math.floor(value.timestamp() * 1000 + 0.0005)
+
+
+def time_text(ms: int | None) -> str | None:
+    """Return a time as ISO 8601 in UTC."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now_ms() -> int:
+    """Return the time by this machine's clock."""
+    return int(time.time() * 1000)
 
 
 def plain_number(value: float) -> float:

@@ -68,6 +68,14 @@ def broker_url(valkey: str) -> str:
     return valkey
 
 
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[redis.Redis]:
+    """A client of the broker, emptied."""
+    with redis.Redis.from_url(broker_url) as client:
+        client.flushall()
+        yield client
+
+
 @pytest.fixture(scope="module")
 def settings(neo4j: Settings) -> Settings:
     """Settings of the running Neo4j."""

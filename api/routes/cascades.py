@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from apiflask import APIBlueprint
 from flask import Response
 
@@ -13,6 +11,7 @@ from api.services import services
 from api.shapes.cascades import Cascade, CascadeQuery, Cascades, CascadesQuery
 from graph import cascade_reads
 from graph.errors import ConflictError
+from graph.values import now_ms
 
 cascades = APIBlueprint("cascades", __name__, tag="cascades")
 CURSOR = "cascades"
@@ -37,7 +36,7 @@ def list_cascades(query: CascadesQuery) -> Response:
         after = (place["growth"], place["shareId"])
     rows = cascade_reads.growing(
         kith.graph,
-        now_ms=_now_ms(),
+        now_ms=now_ms(),
         limit=query.limit,
         active=query.active,
         item_id=query.item_id,
@@ -58,9 +57,5 @@ def list_cascades(query: CascadesQuery) -> Response:
 def get_cascade(share_id: str, query: CascadeQuery) -> Response:
     """Tell a cascade's numbers and its tree, by any of its shares; numbers are a second behind the events at most."""
     kith = services()
-    found = cascade_reads.cascade(kith.graph, checked_id(share_id, "shareId"), now_ms=_now_ms(), limit=query.limit)
+    found = cascade_reads.cascade(kith.graph, checked_id(share_id, "shareId"), now_ms=now_ms(), limit=query.limit)
     return answer(found)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

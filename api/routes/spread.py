@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from apiflask import APIBlueprint
 from flask import Response
 
@@ -12,7 +10,7 @@ from api.keyring import scope
 from api.services import services
 from api.shapes.spread import Spread, SpreadQuery
 from graph.spread import report
-from graph.values import time_ms
+from graph.values import now_ms, time_ms
 
 spread = APIBlueprint("spread", __name__, tag="cascades")
 
@@ -30,7 +28,7 @@ def get_spread(query: SpreadQuery) -> Response:
     found = report(
         services().graph,
         by=query.by,
-        now_ms=int(time.time() * 1000),
+        now_ms=now_ms(),
         since_ms=None if query.since is None else time_ms(query.since),
         until_ms=None if query.until is None else time_ms(query.until),
         item_id=query.item_id,

@@ -16,7 +16,7 @@ DELETE t
 UNWIND $ids AS id
 MATCH (:Share {shareId: id})-[:RESHARE_OF*0..1000]->(s:Share)
 WITH DISTINCT s
-RETURN s.shareId AS shareId, elementId(s) AS node, s.occurredAt.epochMillis AS occurredMs, s.rootShareId AS rootShareId,
+RETURN s.shareId AS shareId, elementId(s) AS node, s.occurredAt.epochMillis AS occurredMs,
        s.subtreeSize AS subtreeSize, s.ownOpens AS ownOpens,
        head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS parentId,
        CASE WHEN s.cascadeSize IS NOT NULL THEN s {

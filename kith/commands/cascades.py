@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict
 from typing import Any
 
@@ -43,11 +42,12 @@ def _register_spread(command: argparse.ArgumentParser) -> None:
 def list_cascades(arguments: argparse.Namespace) -> int:
     """List cascades by growth."""
     from graph import cascade_reads
+    from graph.values import now_ms
 
     with connect() as graph:
         rows = cascade_reads.growing(
             graph,
-            now_ms=_now_ms(),
+            now_ms=now_ms(),
             limit=arguments.limit,
             active=not arguments.all,
             item_id=arguments.item,
@@ -70,9 +70,10 @@ def list_cascades(arguments: argparse.Namespace) -> int:
 def show_cascade(arguments: argparse.Namespace) -> int:
     """Show a cascade's numbers and tree."""
     from graph import cascade_reads
+    from graph.values import now_ms
 
     with connect() as graph:
-        found = cascade_reads.cascade(graph, arguments.share, now_ms=_now_ms(), limit=arguments.limit)
+        found = cascade_reads.cascade(graph, arguments.share, now_ms=now_ms(), limit=arguments.limit)
     if arguments.json:
         print_json(found)
         return 0
@@ -105,12 +106,13 @@ def _tree(found: dict[str, Any]) -> list[dict[str, Any]]:
 def spread(arguments: argparse.Namespace) -> int:
     """Report how shares spread."""
     from graph.spread import report
+    from graph.values import now_ms
 
     with connect() as graph:
         found = report(
             graph,
             by=arguments.by,
-            now_ms=_now_ms(),
+            now_ms=now_ms(),
             since_ms=_given_ms("since", arguments.since),
             until_ms=_given_ms("until", arguments.until),
             item_id=arguments.item,
@@ -169,7 +171,3 @@ def recompute(arguments: argparse.Namespace) -> int:
         if rows:
             table(("share", "property", "stored", "right"), rows)
     return 1 if found.differences else 0
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -47,13 +47,6 @@ ENDED_S = 10.0
 
 
 @pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
 def chosen(settings: Settings, broker_url: str, tmp_path: Path) -> Settings:
     return beside(settings, tmp_path, broker_url=broker_url, event_stream=NAME)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,6 @@ from workers.intake import Intake
 from workers.patience import Patience
 
 Kith = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url) as client:
-        client.flushall()
-        yield client
 
 
 @pytest.fixture

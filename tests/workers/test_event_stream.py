@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import redis
@@ -15,13 +14,6 @@ from workers import alive, event_stream
 from workers.event_stream import GROUP, Entry, EventStream
 
 BYTES = 1_000_000
-
-
-@pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url) as client:
-        client.flushall()
-        yield client
 
 
 def stream(broker: redis.Redis, consumer: str) -> EventStream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -56,13 +56,6 @@ EVERY_TYPE = [
 @pytest.fixture
 def chosen(settings: Settings, broker_url: str) -> Settings:
     return dataclasses.replace(settings, broker_url=broker_url, event_stream=NAME, signing_key="k" * 32)
-
-
-@pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url) as client:
-        client.flushall()
-        yield client
 
 
 def through(chosen: Settings, graph: Graph, broker: redis.Redis, *, consumers: int = 1) -> None:
