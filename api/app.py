@@ -10,11 +10,12 @@ from apiflask import APIFlask
 from flask import Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api import errors, monitoring, openapi
+from api import ending, errors, monitoring, openapi
 from api.bodies import StrictRequest
-from api.keyring import SCOPE_ATTRIBUTE, ForbiddenError, admit, is_from_here
+from api.keyring import SCOPE_ATTRIBUTE, SESSION_ATTRIBUTE, ForbiddenError, admit, is_from_here
 from api.routes import BLUEPRINTS
 from api.services import Services, services
+from api.turns import Turns
 from graph import logs
 from graph.settings import Settings
 
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> Application:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     openapi.register(app)
+    app.wsgi_app = Turns(app.wsgi_app, settings.api_threads)
     return app
 
 
@@ -57,6 +59,7 @@ def wsgi() -> Application:
     settings = Settings.load()
     settings.signing_secret()
     app = create_app(settings)
+    ending.listen(app.extensions["kith"].ending)
     # Beside the first requests, not before them; the server's plan cache is shared, so one process pays.
     threading.Thread(target=app.extensions["kith"].warm_up, name="warm-up", daemon=True).start()
     return app
@@ -74,7 +77,8 @@ def _authorize() -> None:
     if request.endpoint is None:
         return
     kith = services()
-    needed = getattr(current_app.view_functions[request.endpoint], SCOPE_ATTRIBUTE, None)
+    view = current_app.view_functions[request.endpoint]
+    needed = getattr(view, SCOPE_ATTRIBUTE, None)
     if needed is None:
         raise ForbiddenError("this address names no scope")
     if needed == "local":
@@ -82,7 +86,9 @@ def _authorize() -> None:
             return
         needed = "read"
     if needed != "public":
-        g.key = admit(request, needed, kith.keyring, lambda: kith.graph)
+        g.key = admit(
+            request, needed, kith.keyring, lambda: kith.graph, session=getattr(view, SESSION_ATTRIBUTE, False)
+        )
 
 
 def _end(response: Response) -> Response:

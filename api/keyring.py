@@ -1,4 +1,4 @@
-"""Who may ask: bearer keys, kept for two seconds so that a revocation works within five."""
+"""Who may ask: bearer keys and sessions, kept for two seconds so that a revocation works within five."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import TypeVar
 
 from flask import Request
 
-from graph import keys
+from graph import keys, sessions
 from graph.connection import Graph
 
 KEPT_S = 2.0
 KEPT_KEYS = 4096
 SCOPE_ATTRIBUTE = "kith_scope"
 """Where a view carries its scope: one of `graph.keys.SCOPES`, `public`, or `local` (see `is_from_here`)."""
+SESSION_ATTRIBUTE = "kith_session"
+"""True on a view that takes a session's cookie in place of a key."""
+COOKIE = "kith_session"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 
@@ -32,7 +35,7 @@ class ForbiddenError(Exception):
 
 
 class Keyring:
-    """The keys seen lately by this process, by digest; a key that is not good is remembered too."""
+    """The keys and sessions seen lately by this process, by digest; one that is not good is remembered too."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -40,17 +43,19 @@ class Keyring:
         self._seen: dict[bytes, tuple[float, keys.Key | None]] = {}
 
     def find(self, graph: Graph, text: str) -> keys.Key | None:
-        """Return the key that `text` is, None when it is not good; asks the graph at most every `KEPT_S`.
+        """Return the key that `text` is or, as a session's token, acts for; None when it is not good.
+
+        Asks the graph at most every `KEPT_S`.
 
         Raises:
             UnavailableError: the graph had to be asked and did not answer.
         """
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        digest = _digest(text)
         now = self._clock()
         kept = self._seen.get(digest)
         if kept is not None and now < kept[0]:
             return kept[1]
-        key = keys.authenticate(graph, text)
+        key = sessions.find(graph, text) if sessions.SHAPE.fullmatch(text) else keys.authenticate(graph, text)
         until = now + (KEPT_S if key is None else min(KEPT_S, key.expires_in_s))
         with self._lock:
             if len(self._seen) >= KEPT_KEYS:
@@ -58,12 +63,24 @@ class Keyring:
             self._seen[digest] = (until, key)
         return key
 
+    def forget(self, text: str) -> None:
+        """Ask the graph again the next time."""
+        with self._lock:
+            self._seen.pop(_digest(text), None)
 
-def scope(name: str) -> Callable[[View], View]:
-    """Mark a view with the scope that its callers need; a view without a mark is refused to everyone."""
+
+def scope(name: str, *, session: bool = False) -> Callable[[View], View]:
+    """Mark a view with the scope that its callers need; a view without a mark is refused to everyone.
+
+    Args:
+        name: see `SCOPE_ATTRIBUTE`.
+        session: whether the cookie of a session is as good as a key. Only for views that change nothing, or that check
+            a token of their own (`api.console`): a browser sends a cookie along without being asked.
+    """
 
     def mark(view: View) -> View:
         setattr(view, SCOPE_ATTRIBUTE, name)
+        setattr(view, SESSION_ATTRIBUTE, session)
         return view
 
     return mark
@@ -83,20 +100,39 @@ def is_from_here(request: Request) -> bool:
     )
 
 
-def admit(request: Request, needed: str, keyring: Keyring, graph: Callable[[], Graph]) -> keys.Key:
+def admit(
+    request: Request, needed: str, keyring: Keyring, graph: Callable[[], Graph], *, session: bool = False
+) -> keys.Key:
     """Return the caller's key if it allows `needed`.
 
     Raises:
-        UnauthenticatedError: no bearer key, or one that is malformed, unknown, expired or revoked.
-        ForbiddenError: a good key without the scope.
+        UnauthenticatedError: no key or session, or one that is malformed, unknown, expired or revoked.
+        ForbiddenError: a good one without the scope.
     """
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    text = text.strip()
-    if scheme.lower() != "bearer" or not keys.SHAPE.fullmatch(text):
-        raise UnauthenticatedError("send a key as Authorization: Bearer kith_...")
+    text = credential(request, session=session)
     key = keyring.find(graph(), text)
     if key is None:
         raise UnauthenticatedError("the key is unknown, expired or revoked")
     if not key.allows(needed):
         raise ForbiddenError(f"the key lacks the scope {needed}")
     return key
+
+
+def credential(request: Request, *, session: bool) -> str:
+    """Return the key that a request brings, or the session's token where one will do.
+
+    Raises:
+        UnauthenticatedError: it brings none.
+    """
+    given = request.headers.get("Authorization")
+    if given is None and session and sessions.SHAPE.fullmatch(token := request.cookies.get(COOKIE, "")):
+        return token
+    scheme, _, text = (given or "").partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not keys.SHAPE.fullmatch(text):
+        raise UnauthenticatedError("send a key as Authorization: Bearer kith_...")
+    return text
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -20,6 +20,7 @@ ABOUT = {
     "kith_requests": "Requests answered, by route template, method and status.",
     "kith_request_seconds": "Time from the first line of a request to its answer, by route template and method.",
     "kith_requests_in_flight": "Requests that are being answered now.",
+    "kith_streams_open": "Streams of server-sent events that are open now.",
     "kith_neo4j_sessions_in_use": "Sessions with Neo4j that the API holds now.",
 }
 """Every metric of this module with its help; counters show themselves as `NAME_total`."""
@@ -46,6 +47,7 @@ class RequestMetrics:
             registry=self._registry,
         )
         self.in_flight = self._gauge("kith_requests_in_flight")
+        self.streams = self._gauge("kith_streams_open")
         self.sessions = self._gauge("kith_neo4j_sessions_in_use")
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -14,12 +14,14 @@ from typing import cast
 
 from flask import current_app
 
+from api.cascade_events import Watch
 from api.encoders import Encoders
 from api.keyring import Keyring
 from api.metrics import RequestMetrics
 from api.metrics_state import StateMetrics
 from api.popular import PopularItems
 from api.signing import Signer
+from api.streams import Streams
 from graph import queries
 from graph.connection import Graph, connect
 from graph.errors import GraphError
@@ -39,6 +41,10 @@ class Services:
         self.keyring = Keyring()
         self.popular = PopularItems()
         self.encoders = Encoders(settings.artifacts)
+        self.watch = Watch(lambda: self.graph)
+        self.streams = Streams(settings.api_streams, self._stream)
+        self.ending = threading.Event()
+        """Set when the server process is to end: streams stop at once."""
         self._lock = threading.RLock()
         self._graph: Graph | None = None
         self._owner = 0
@@ -75,6 +81,9 @@ class Services:
 
     def _connect(self) -> Graph:
         return connect(self.settings, retry_s=RETRY_S, sessions=self.metrics.sessions.inc)
+
+    def _stream(self, change: int) -> None:
+        self.metrics.streams.inc(change)
 
     @cached_property
     def signer(self) -> Signer:

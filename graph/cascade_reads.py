@@ -33,14 +33,39 @@ def cascade(graph: Graph, share_id: str, *, now_ms: int, limit: int = MOST_SHARE
         NotFoundError: there is no such share.
         UnavailableError: no answer.
     """
+    found = numbers(graph, share_id, now_ms=now_ms)
+    shares, truncated = tree(graph, found["shareId"], limit=limit)
+    return {**found, "shares": shares, "truncated": truncated}
+
+
+def numbers(graph: Graph, share_id: str, *, now_ms: int) -> Row:
+    """Return the numbers of the cascade that a share is part of; its `shareId` is the root's.
+
+    Args:
+        graph: where from.
+        share_id: any share of it.
+        now_ms: the present, for `recentShares`.
+
+    Raises:
+        NotFoundError: there is no such share.
+        UnavailableError: no answer.
+    """
     rows = graph.read("cascades.read_cascade", shareId=share_id)
     if not rows:
         raise NotFoundError(f"there is no share {share_id}")
-    root = _shown(rows[0]["root"], now_ms)
-    shares = graph.read("cascades.read_tree", rootShareId=root["shareId"], limit=limit + 1)
+    return _shown(rows[0]["root"], now_ms)
+
+
+def tree(graph: Graph, root_share_id: str, *, limit: int = MOST_SHARES) -> tuple[list[Row], bool]:
+    """Return the shares of a cascade level by level, at most `limit`, and whether there are more.
+
+    Raises:
+        UnavailableError: no answer.
+    """
+    shares = graph.read("cascades.read_tree", rootShareId=root_share_id, limit=limit + 1)
     for share in shares:
         share["occurredAt"] = time_text(share["occurredAt"])
-    return {**root, "shares": shares[:limit], "truncated": len(shares) > limit}
+    return shares[:limit], len(shares) > limit
 
 
 def growing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graph.connection import Graph
 from graph.errors import SchemaError
 
-VERSION = 2
+VERSION = 3
 """The newest schema this code knows."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -46,6 +46,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "item_embedding_b",
     ),
     2: ("purchase_share", "share_growth", "locked"),
+    3: ("session_hash", "session_key"),
 }
 """What each version adds, by name of its block in `schema.cypher`; every statement says IF NOT EXISTS."""
 

@@ -46,7 +46,8 @@ class Settings:
     neo4j_heap_mb: int = setting("KITH_NEO4J_HEAP_MB", 1024, "heap of the local Neo4j, MB, whole from the start")
     neo4j_page_cache_mb: int = setting("KITH_NEO4J_PAGE_CACHE_MB", 256, "page cache of the local Neo4j, MB")
     api_workers: int = setting("KITH_API_WORKERS", 2, "API server processes")
-    api_threads: int = setting("KITH_API_THREADS", 4, "threads per API server process")
+    api_threads: int = setting("KITH_API_THREADS", 4, "requests that one API server process answers at a time")
+    api_streams: int = setting("KITH_API_STREAMS", 32, "live streams per API server process; one more gets a 503")
     consent_default: tuple[str, ...] = setting(
         "KITH_CONSENT_DEFAULT", (), "consent of new users: comma-separated purposes, `all` or `none`"
     )

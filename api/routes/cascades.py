@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, request
 
 from api.answers import answer, checked_id
-from api.keyring import scope
+from api.cascade_events import CascadeEvents
+from api.keyring import credential, scope
 from api.services import services
-from api.shapes.cascades import Cascade, CascadeQuery, Cascades, CascadesQuery
+from api.shapes.cascades import Cascade, CascadeQuery, Cascades, CascadesQuery, StreamQuery
+from api.streams import MEDIA_TYPE
 from graph import cascade_reads
 from graph.errors import ConflictError
 from graph.values import now_ms
@@ -59,3 +61,25 @@ def get_cascade(share_id: str, query: CascadeQuery) -> Response:
     kith = services()
     found = cascade_reads.cascade(kith.graph, checked_id(share_id, "shareId"), now_ms=now_ms(), limit=query.limit)
     return answer(found)
+
+
+@cascades.get("/v1/cascades/<share_id>/stream")
+@scope("read", session=True)
+@cascades.input(StreamQuery, location="query", arg_name="query")
+@cascades.doc(responses={200: {"description": "Server-sent events", "content": {MEDIA_TYPE: {}}}})
+def stream_cascade(share_id: str, query: StreamQuery) -> Response:
+    """Tell a cascade while it grows, as server-sent events (docs/cascades.md).
+
+    `cascade` holds the numbers and the tree, `change` the numbers and the shares that are new, changed or gone. Who
+    comes again with the id of the last event, as `Last-Event-ID` or as `lastEventId`, hears only what is news.
+    """
+    kith = services()
+    text = credential(request, session=True)
+
+    def may_read() -> bool:
+        key = kith.keyring.find(kith.graph, text)
+        return key is not None and key.allows("read")
+
+    last_id = request.headers.get("Last-Event-ID") or query.last_event_id
+    told = CascadeEvents(kith.watch, checked_id(share_id, "shareId"), last_id, may_read, kith.ending)
+    return kith.streams.begin(told)

@@ -26,11 +26,18 @@ class CascadeQuery(Query):
     limit: Annotated[int, Field(ge=1, le=1_000)] = 1_000
 
 
+class StreamQuery(Query):
+    """Parameters of a cascade's stream: `lastEventId` for callers that cannot set the header."""
+
+    last_event_id: Annotated[str, Field(max_length=64)] | None = None
+
+
 class CascadeNumbers(Answer):
     """The numbers of a cascade (docs/cascades.md); null until the root share has been counted, a second at most."""
 
     share_id: str
     item_id: str
+    item_title: str | None
     channel: str | None
     platform: str | None
     campaign_id: str | None

@@ -99,7 +99,7 @@ RETURN root {
          .structuralVirality, .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies, .revenueAmounts,
          .growth, .forecastSize, .forecastLow, .forecastHigh,
          occurredAt: root.occurredAt.epochMillis, lastActivityAt: root.lastActivityAt.epochMillis,
-         forecastAt: root.forecastAt.epochMillis, itemId: i.itemId
+         forecastAt: root.forecastAt.epochMillis, itemId: i.itemId, itemTitle: i.title
        } AS root
 
 // read_tree: the shares of a cascade, level by level, oldest first; who did not agree to analytics has no name
@@ -124,7 +124,7 @@ RETURN s {
          .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies, .revenueAmounts, .growth,
          .forecastSize, .forecastLow, .forecastHigh,
          occurredAt: s.occurredAt.epochMillis, lastActivityAt: s.lastActivityAt.epochMillis,
-         forecastAt: s.forecastAt.epochMillis, itemId: i.itemId
+         forecastAt: s.forecastAt.epochMillis, itemId: i.itemId, itemTitle: i.title
        } AS root
 ORDER BY root.growth DESC, root.shareId
 

@@ -1,6 +1,6 @@
 // nodes: every node by its own id, with what was said about it; since when an event waits is the server's clock
 MATCH (n)
-WHERE NOT (n:KithSchema OR n:KithJob OR n:KithKey OR n:KithSnapshot OR n:KithTouch)
+WHERE NOT (n:KithSchema OR n:KithJob OR n:KithKey OR n:KithSession OR n:KithSnapshot OR n:KithTouch)
 RETURN labels(n) AS labels, CASE WHEN n:KithPending THEN n {.*, createdAt: null} ELSE properties(n) END AS properties
 
 // relationships: every relationship by the ids of its ends

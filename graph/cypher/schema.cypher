@@ -93,6 +93,12 @@ CREATE CONSTRAINT job_id IF NOT EXISTS FOR (j:KithJob) REQUIRE j.jobId IS UNIQUE
 // key_id: one record per API key
 CREATE CONSTRAINT key_id IF NOT EXISTS FOR (k:KithKey) REQUIRE k.keyId IS UNIQUE
 
+// session_hash: one record per session of the console
+CREATE CONSTRAINT session_hash IF NOT EXISTS FOR (s:KithSession) REQUIRE s.hash IS UNIQUE
+
+// session_key: sessions by their key
+CREATE INDEX session_key IF NOT EXISTS FOR (s:KithSession) ON (s.keyId)
+
 // publication_key: one record of who writes which slot
 CREATE CONSTRAINT publication_key IF NOT EXISTS FOR (w:KithPublication) REQUIRE w.key IS UNIQUE
 

@@ -62,7 +62,7 @@ def server(
     settings: Settings, graph: Graph, broker_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     chosen = dataclasses.replace(settings, event_stream=NAME)
-    with api_server(chosen, broker_url, tmp_path_factory.mktemp("api"), "--respawn-failed-workers") as running:
+    with api_server(chosen, broker_url, tmp_path_factory.mktemp("api")) as running:
         yield running
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from api import server
 from graph.server.process import free_ports
 from graph.settings import Settings
 from kith import stack
@@ -79,9 +80,9 @@ def worker_command(queues: str, children: int = 1) -> list[str]:
 
 
 def api_command(port: int, workers: int = 1) -> list[str]:
-    """Return the arguments that start the API server."""
-    options = ["--interface", "wsgi", "--factory", "--host", "127.0.0.1", "--port", str(port)]
-    return ["granian", *options, "--workers", str(workers), "--blocking-threads", "4", "api.app:wsgi"]
+    """Return the arguments that start the API server, as the stack starts it."""
+    _, _, *arguments = server.command(Settings(api_port=port, api_workers=workers))
+    return arguments
 
 
 class Server(NamedTuple):
@@ -94,12 +95,12 @@ class Server(NamedTuple):
 
 
 @contextlib.contextmanager
-def api_server(settings: Settings, broker_url: str, home: Path, *options: str) -> Iterator[Server]:
+def api_server(settings: Settings, broker_url: str, home: Path) -> Iterator[Server]:
     """Run the API in two processes beside the tests' Neo4j; yield when it is ready."""
     (port,) = free_ports(1)
     log = home / "logs" / "api.log"
     chosen = beside(settings, home, broker_url=broker_url, signing_key="k" * 40)
-    with process([*api_command(port, workers=2), *options], chosen, log) as parent:
+    with process(api_command(port, workers=2), chosen, log) as parent:
         until(lambda: answers(f"http://127.0.0.1:{port}/ready"))
         yield Server(port, parent.pid, log, chosen)
 
