@@ -11,6 +11,9 @@ from graph.values import time_text
 
 MOST_SHARES: Final = 1_000
 """Shares of a tree that one answer shows, nearest to the root first."""
+MOST_COUNTED: Final = 200_000
+STEPS: Final = 100
+"""Shares that a timeline counts, and how many steps it has at most."""
 MOST_SCANNED: Final = 20_000
 """Cascades that one answer looks through for an item or a campaign."""
 ACTIVE_H: Final = 24
@@ -66,6 +69,28 @@ def tree(graph: Graph, root_share_id: str, *, limit: int = MOST_SHARES) -> tuple
     for share in shares:
         share["occurredAt"] = time_text(share["occurredAt"])
     return shares[:limit], len(shares) > limit
+
+
+def timeline(graph: Graph, root_share_id: str) -> list[tuple[int, int]]:
+    """Return how a cascade grew: times (ms since 1970) and the shares there were until then, at most `STEPS` + 1.
+
+    Shares without a time are left out, and of a cascade of more than `MOST_COUNTED` shares only so many are counted.
+
+    Raises:
+        UnavailableError: no answer.
+    """
+    (span,) = graph.read("cascades.read_span", rootShareId=root_share_id, scanned=MOST_COUNTED)
+    first, last = span["firstMs"], span["lastMs"]
+    if first is None:
+        return []
+    step_ms = (last - first) // STEPS + 1
+    told, total = [(first, 0)], 0
+    for row in graph.read(
+        "cascades.read_timeline", rootShareId=root_share_id, firstMs=first, stepMs=step_ms, scanned=MOST_COUNTED
+    ):
+        total += row["shares"]
+        told.append((min(first + (row["step"] + 1) * step_ms, last), total))
+    return told
 
 
 def growing(

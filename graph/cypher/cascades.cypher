@@ -111,6 +111,19 @@ RETURN s.shareId AS shareId, head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS paren
        head([(u:User)-[:SHARED]->(s) WHERE 'analytics' IN u.consent | u.userId]) AS userId
 ORDER BY depth, occurredAt, shareId
 
+// read_span: when the shares of a cascade began and ended
+MATCH (s:Share {rootShareId: $rootShareId})
+WITH s LIMIT $scanned
+WITH s.occurredAt.epochMillis AS ms
+RETURN min(ms) AS firstMs, max(ms) AS lastMs
+
+// read_timeline: how many shares of a cascade there were by and by
+MATCH (s:Share {rootShareId: $rootShareId})
+WHERE s.occurredAt IS NOT NULL
+WITH s LIMIT $scanned
+WITH (s.occurredAt.epochMillis - $firstMs) / $stepMs AS step
+RETURN step, count(*) AS shares ORDER BY step
+
 // list_growing: cascades by growth
 MATCH (s:Share)
 WHERE s.growth >= $least AND s.growth <= $growth AND (s.growth < $growth OR s.shareId > $shareId)

@@ -149,6 +149,7 @@ def _reasons(entry: dict[str, Any]) -> str:
 def _show_addresses(settings: Settings, key: str) -> None:
     say("\n== Kith stays up")
     say(f"API and its documentation  http://127.0.0.1:{settings.api_port}/docs")
+    say(f"Console (log in with key)  http://127.0.0.1:{settings.api_port}/console")
     say(f"API key (7 days)           {key}")
     if settings.is_local_neo4j:
         say(f"Neo4j Browser              http://127.0.0.1:{settings.browser_port}/browser/")

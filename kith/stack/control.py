@@ -88,7 +88,7 @@ def status(settings: Settings) -> StackStatus:
 def addresses(settings: Settings) -> dict[str, str]:
     """Return what a person opens, by what it is."""
     api = f"http://127.0.0.1:{settings.api_port}"
-    found = {"API": api, "API docs": f"{api}/docs", "Bolt": settings.bolt_uri}
+    found = {"API": api, "API docs": f"{api}/docs", "Console": f"{api}/console", "Bolt": settings.bolt_uri}
     if settings.is_local_neo4j:
         found["Neo4j Browser"] = f"http://127.0.0.1:{settings.browser_port}/browser/"
         found["Neo4j login"] = f"{settings.neo4j_user}, password in {settings.password_file}"

@@ -11,14 +11,12 @@ import pytest
 from graph import cookbook
 from graph.connection import Graph
 from graph.settings import Settings
-from tests.browser.neo4j_browser import CHROMEDRIVER, CHROMIUM, Neo4jBrowser, opened
+from tests.browser import chromium
+from tests.browser.neo4j_browser import Neo4jBrowser, opened
 from tests.graph import small_shop
 
 Cypher = Callable[..., list[dict[str, Any]]]
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM.exists() and CHROMEDRIVER.exists()),
-    reason="needs Chromium and its driver (Debian packages chromium and chromium-driver)",
-)
+pytestmark = chromium.NEEDED
 SETTINGS = ":config autoComplete: false, useReadTransactions: true"
 """What docs/cookbook.md tells analysts to run once."""
 USER_BLUE = "#2F6F9F"

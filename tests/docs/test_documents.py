@@ -46,7 +46,7 @@ def test_every_documented_setting_exists():
 
 
 def test_every_route_is_documented():
-    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    text = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("api.md", "console.md"))
     app = create_app(Settings.load({"HOME": "/nowhere", "KITH_SIGNING_KEY": "x" * 32, "NEO4J_PASSWORD": "y"}))
     missing = []
     for rule in app.url_map.iter_rules():

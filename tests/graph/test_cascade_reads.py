@@ -84,3 +84,13 @@ def test_a_cascade_by_any_of_its_shares(shop: Graph, cypher: Cypher) -> None:
     assert cascade_reads.cascade(shop, "quick", now_ms=NOW_MS, limit=2)["truncated"] is True
     with pytest.raises(NotFoundError):
         cascade_reads.cascade(shop, "nothing", now_ms=NOW_MS)
+
+
+def test_a_timeline_counts_shares_by_their_time(shop: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cascade_reads, "STEPS", 2)
+    first = (
+        NOW_MS - 25 * 3_600_000 - 10 * 60_000
+    )  # 10:50 of the day before, of two shares; the third came a minute later
+    assert cascade_reads.timeline(shop, "quick") == [(first, 0), (first + 30_001, 2), (first + 60_000, 3)]
+    assert cascade_reads.timeline(shop, "old") == [(first - 50 * 60_000, 0), (first - 50 * 60_000, 2)]
+    assert cascade_reads.timeline(shop, "nothing") == []
