@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -25,13 +22,12 @@ import numpy as np
 import orjson
 import psutil
 
-from api import server
+from benchmarks import serving
 from benchmarks.event_mix import Batch, Mix
 from benchmarks.store import create_nodes
-from graph import keys, schema
-from graph.connection import Graph, connect
-from graph.server import neo4j, process
-from graph.settings import CONSENT_PURPOSES, Settings
+from graph import keys
+from graph.connection import Graph
+from graph.settings import Settings
 
 SIZES = {"small": (10_000, 1_000, 3, 5), "full": (100_000, 10_000, 5, 10)}
 """Users, items, measured rounds, batches per client and round."""
@@ -39,7 +35,6 @@ BATCH, CLIENTS = 1_000, 4
 WARM_ROUNDS = 3
 CURVE_BATCHES, CURVE_CLIENTS, CURVE_S = (1, 10, 100, 1_000), (1, 2, 4, 8), 4.0
 """`full` also measures every pair of these, each for about so long."""
-START_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,54 +201,10 @@ def _cpu_s(place: Place) -> dict[str, float]:
 @contextlib.contextmanager
 def _running(settings: Settings, users: int, items: int) -> Iterator[Place]:
     """Start Neo4j with users and items, and an API server beside it."""
-    settings.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-ingest-", dir=settings.cache) as home:
-        (api_port,) = process.free_ports(1)
-        own = replace(
-            neo4j.on_free_ports(replace(settings, home=Path(home), neo4j_uri="", neo4j_password="")),
-            api_port=api_port,
-            consent_default=CONSENT_PURPOSES,
-            signing_key="k" * 40,
-        )
-        child = process.start(own, neo4j.prepare(own, show=False))
-        try:
-            process.wait_until_ready(own, child)
-            neo4j.first_query(own)
-            with connect(own) as graph:
-                schema.apply(graph)
-                create_nodes(graph, users, items)
-                with _serving(own) as api_pid:
-                    yield Place(graph, api_port, keys.create(graph, ["ingest"]), child.pid, api_pid, users, items)
-        finally:
-            process.stop(child)
-
-
-@contextlib.contextmanager
-def _serving(settings: Settings) -> Iterator[int]:
-    (settings.home / "run").mkdir(exist_ok=True)
-    with (settings.home / "api.log").open("wb") as log:
-        api = subprocess.Popen(server.command(settings), env=settings.environment(), stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + START_S
-            while not _lives(settings.api_port):
-                if api.poll() is not None or time.monotonic() > deadline:
-                    raise ValueError("the API did not start: " + (settings.home / "api.log").read_text()[-500:])
-                time.sleep(0.1)
-            yield api.pid
-        finally:
-            api.terminate()
-            api.wait(30)
-
-
-def _lives(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/live")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+    with serving.running(settings) as served:
+        create_nodes(served.graph, users, items)
+        key = keys.create(served.graph, ["ingest"])
+        yield Place(served.graph, served.port, key, served.neo4j_pid, served.api_pid, users, items)
 
 
 if __name__ == "__main__":
