@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import orjson
 
+from graph.trees import ROOT_PROPERTIES
 from graph.values import (
     MAX_ATTRIBUTES,
+    MAX_VALUE_MINOR,
     attribute_problem,
     currency_problem,
     id_problem,
@@ -38,6 +40,14 @@ INTERACTIONS: Final[Mapping[str, str]] = {
 }
 """Relationship types of the events that become one relationship each."""
 
+WRITTEN: Final = frozenset(
+    {
+        "rootShareId", "depth", "waitsFor", "placeholder", "subtreeSize", "ownOpens", "isFirst", "refundedMinor",
+        *ROOT_PROPERTIES,
+    }
+)  # fmt: skip
+"""Properties of shares and interactions that follow from other events; none is taken from a client."""
+
 Event = dict[str, Any]
 """An event in canonical form: `eventId`, `type`, its fields, `occurredAt` in ms (absent where unknown)."""
 
@@ -55,12 +65,18 @@ def _properties_problem(value: object) -> str | None:
     if not isinstance(value, dict) or len(value) > MAX_ATTRIBUTES:
         return f"must be an object of at most {MAX_ATTRIBUTES} attributes"
     for name, one in value.items():
-        clash = name in FIELDS and "is a name that Kith uses itself"
         if not isinstance(name, str):
             return "must have names that are strings"
-        if problem := clash or attribute_problem(name, one):
+        if problem := act_attribute_problem(name, one):
             return f"{name} {problem}"
     return None
+
+
+def act_attribute_problem(name: str, value: object) -> str | None:
+    """Say why the free attribute cannot be stored with what users do, None if it can."""
+    if name in FIELDS or name in WRITTEN or name.startswith("forecast"):
+        return "is a name that Kith uses itself"
+    return attribute_problem(name, value)
 
 
 def _channel_problem(value: object) -> str | None:
@@ -80,7 +96,7 @@ FIELDS: Final[Mapping[str, Callable[[object], str | None]]] = {
     "platform": _channel_problem,
     "rating": lambda value: number_problem(value, minimum=0, maximum=5),
     "strength": lambda value: number_problem(value, minimum=0, maximum=1e6),
-    "valueMinor": lambda value: integer_problem(value, minimum=0),
+    "valueMinor": lambda value: integer_problem(value, minimum=0, maximum=MAX_VALUE_MINOR),
     "currency": currency_problem,
     "recipientIds": _recipients_problem,
     "properties": _properties_problem,

@@ -15,10 +15,10 @@ import pandas as pd
 
 from graph.entity_shapes import price_minor
 from graph.errors import InputError
-from graph.event_shapes import FUTURE_S, INTERACTIONS
+from graph.event_shapes import FUTURE_S, INTERACTIONS, act_attribute_problem
 from graph.raw_tables import ROW, TIMES, BadRow, RawTable
 from graph.settings import CONSENT_PURPOSES
-from graph.values import INT64_MAX, attribute_problem, currency_problem, id_problem, text_problem
+from graph.values import INT64_MAX, MAX_VALUE_MINOR, attribute_problem, currency_problem, id_problem, text_problem
 
 IDS: Final = ("userId", "itemId", "friendId", "shareId", "eventId", "parentShareId", "recipientId", "rootShareId")
 OPTIONAL_IDS: Final = ("shareId", "eventId", "parentShareId", "recipientId", "rootShareId")
@@ -87,8 +87,9 @@ class Rules:
         self.drop(mask, lambda at: f"{name} {found[at]}")
 
     def _refuse_reserved_columns(self) -> None:
+        judge = act_attribute_problem if self.name in ("interactions", "shares", "opens") else attribute_problem
         for name in self.extras():
-            if problem := attribute_problem(name, None):
+            if problem := judge(name, None):
                 raise InputError(f"{self.file}, line 1, column {name[:64]!r} {problem}")
 
     def _ids(self, name: str, *, is_needed: bool) -> None:
@@ -120,7 +121,7 @@ class Rules:
             self._drop_by_problem(name, (None if value is None else text_problem(value) for value in values))
 
     def _numbers(self) -> None:
-        limits = {"strength": (0.0, 1e6), "rating": (0.0, 5.0), "valueMinor": (0, INT64_MAX)}
+        limits = {"strength": (0.0, 1e6), "rating": (0.0, 5.0), "valueMinor": (0, MAX_VALUE_MINOR)}
         for name, (low, high) in limits.items():
             if name not in self.frame or name in self.extras():
                 continue

@@ -14,6 +14,8 @@ MAX_TEXT_CHARS: Final = 16_384
 MAX_LIST_VALUES: Final = 1_000
 MAX_ATTRIBUTES: Final = 64
 INT64_MAX: Final = 2**63 - 1
+MAX_VALUE_MINOR: Final = 10**12
+"""What one purchase or refund may be worth: nine million of them still add up within 64 bits."""
 FIRST_TIME_MS: Final = -62_135_596_800_000
 LAST_TIME_MS: Final = 253_402_300_799_999
 
@@ -22,7 +24,7 @@ RESERVED_NAMES = frozenset(
     {
         "userId", "itemId", "shareId", "eventId", "consent", "stub", "ix", "ingestedAt", "firstIngestedAt",
         "tags", "build", "createdAt", "priceMinor", "currency", "price", "count", "firstAt", "lastAt",
-        "modelVersion", "occurredAt",
+        "modelVersion", "occurredAt", "locked", "isNew",
     }
 )  # fmt: skip
 """Names with a meaning of their own; a free attribute may not take them."""
@@ -69,12 +71,12 @@ def id_problem(value: object) -> str | None:
     return text_problem(value, limit=MAX_ID_CHARS)
 
 
-def integer_problem(value: object, *, minimum: int = -INT64_MAX - 1) -> str | None:
-    """Say why the value cannot be a whole number of 64 bits, None if it can."""
+def integer_problem(value: object, *, minimum: int = -INT64_MAX - 1, maximum: int = INT64_MAX) -> str | None:
+    """Say why the value cannot be a whole number of the range (64 bits if none is given), None if it can."""
     if isinstance(value, bool) or not isinstance(value, int):
         return "must be an integer"
-    if not minimum <= value <= INT64_MAX:
-        return f"must be between {minimum} and {INT64_MAX}"
+    if not minimum <= value <= maximum:
+        return f"must be between {minimum} and {maximum}"
     return None
 
 

@@ -14,7 +14,7 @@ from api.shapes.parts import (
     Attributes,
     Currency,
     Identifier,
-    Money,
+    PaidMoney,
     Rating,
     ShortText,
     Strength,
@@ -62,7 +62,7 @@ class PurchaseEvent(Event):
     type: Literal["purchase"]
     user_id: Identifier
     item_id: Identifier
-    value_minor: Money
+    value_minor: PaidMoney
     currency: Currency
     share_id: Identifier | None = None
 
@@ -72,7 +72,7 @@ class RefundEvent(Event):
 
     type: Literal["refund"]
     purchase_event_id: Identifier
-    value_minor: Money
+    value_minor: PaidMoney
 
 
 class ClickEvent(Event):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from graph.values import INT64_MAX, MAX_ATTRIBUTES, MAX_ID_CHARS, MAX_TEXT_CHARS, attribute_problem, id_problem, time_ms
+from graph.event_shapes import act_attribute_problem
+from graph.values import INT64_MAX, MAX_ATTRIBUTES, MAX_ID_CHARS, MAX_TEXT_CHARS, MAX_VALUE_MINOR, id_problem, time_ms
 
 
 class Strict(BaseModel):
@@ -46,7 +47,7 @@ def _attributes(values: object) -> object:
     if not isinstance(values, dict) or len(values) > MAX_ATTRIBUTES:
         raise ValueError(f"must be an object of at most {MAX_ATTRIBUTES} attributes")
     for name, value in values.items():
-        if problem := attribute_problem(name, value):
+        if problem := act_attribute_problem(name, value):
             raise ValueError(f"{name} {problem}")
     return values
 
@@ -61,6 +62,7 @@ ATTRIBUTE_SCHEMA: dict[str, Any] = {
 Identifier = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_id)]
 Time = Annotated[str, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Money = Annotated[int, Field(ge=0, le=INT64_MAX)]
+PaidMoney = Annotated[int, Field(ge=0, le=MAX_VALUE_MINOR)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 ShortText = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]

@@ -74,6 +74,8 @@ def test_each_type_takes_what_is_documented_and_no_more(kind: str) -> None:
         ("rating", 6),
         ("rating", "4"),
         ("userId", 7),
+        ("properties", {"rootShareId": "s"}),
+        ("properties", {"locked": True}),
     ],
 )
 def test_both_refuse_the_same_values(name: str, value: object) -> None:

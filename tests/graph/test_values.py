@@ -71,7 +71,20 @@ def test_no_currencies(bad: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["embedding", "embedding_a", "influenceScore", "recommendedItems_b", "ix", "consent", "_x", "1a", "a b", "", "ä"],
+    [
+        "embedding",
+        "embedding_a",
+        "influenceScore",
+        "recommendedItems_b",
+        "ix",
+        "consent",
+        "locked",
+        "_x",
+        "1a",
+        "a b",
+        "",
+        "ä",
+    ],
 )
 def test_names_that_attributes_may_not_have(name: str) -> None:
     assert values.attribute_problem(name, 1)
