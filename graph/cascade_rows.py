@@ -83,6 +83,8 @@ def write(tx: Transaction, nodes: Sequence[Node], roots: set[str], changes: Sequ
     if trees:
         rows = [[share_id, tree.properties(), tree.last_ms] for share_id, tree in trees]
         tx.run("cascades.write_roots", rows=rows)
+    if changes:
+        tx.run("cascades.lock_users", ids=sorted({row["userId"] for row, _ in changes}))
     if dropped := sorted([row["userId"], row["eventId"]] for row, _ in changes if row["credits"]):
         tx.run("cascades.drop_credits", rows=dropped)
     if given := sorted(_credit_row(row, one, model) for row, due in changes for one in due):

@@ -10,7 +10,7 @@ import orjson
 
 from graph.event_nodes import Nodes
 from graph.event_shapes import INTERACTIONS, Event, properties
-from graph.pending import keep, take
+from graph.pending import keep
 from graph.share_effects import Shares
 
 Row = list[Any]
@@ -37,8 +37,8 @@ class Effects:
     def __init__(self, nodes: Nodes, shares: Shares) -> None:
         self._nodes, self._shares, self._tx = nodes, shares, nodes.tx
 
-    def write(self, events: list[Event]) -> None:
-        """Write the effect of every event, and of those that waited for one of them."""
+    def write(self, events: list[Event], waiting: list[Event]) -> None:
+        """Write the effect of every event, and of those that were waiting for one of them."""
         by_type: dict[str, list[Event]] = defaultdict(list)
         for event in events:
             by_type[event["type"]].append(event)
@@ -46,11 +46,9 @@ class Effects:
         self._write_interactions(by_type)
         self._write_ties(by_type)
         self._shares.write()
-        arrived = [*self._shares.arrived, *(f"purchase:{event['eventId']}" for event in by_type["purchase"])]
         waited: dict[str, list[Event]] = defaultdict(list)
-        for event in take(self._tx, arrived):
+        for event in waiting:
             waited[event["type"]].append(event)
-        self._nodes.find_users(waited["open"])
         self._shares.attach(waited["share"])
         self._shares.write_opens(by_type["open"] + waited["open"])
         refunds = self._write_refunds(by_type["refund"] + waited["refund"])
@@ -91,7 +89,7 @@ class Effects:
         if not refunds:
             return set()
         ids = sorted({e["purchaseEventId"] for e in refunds})
-        missing = {row["eventId"] for row in self._tx.run("events.hold_purchases", ids=ids)}
+        missing = {row["eventId"] for row in self._tx.run("events.missing_purchases", ids=ids)}
         keep(
             self._tx,
             [(e["eventId"], f"purchase:{e['purchaseEventId']}", e) for e in refunds if e["purchaseEventId"] in missing],

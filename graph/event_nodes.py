@@ -79,8 +79,17 @@ class Nodes:
             self.find_shares(moving)
         raise ConflictError("the shares above were hung elsewhere each time")
 
-    def bind(self, events: Iterable[Event]) -> None:
-        """Bind users and items of the events; those that are not there stay unbound or become stubs."""
+    def lock_trees(self, waited: Iterable[Event]) -> None:
+        """Lock shares that waited for a parent, and all below them."""
+        if ids := sorted({event["shareId"] for event in waited if event["type"] == "share"}):
+            self.tx.run("events.lock_trees", ids=ids)
+
+    def bind(self, events: Iterable[Event], waited: Iterable[Event]) -> None:
+        """Bind users and items of the events; those that are not there stay unbound or become stubs.
+
+        Users who opened shares before these came are bound with them, in one order; who was deleted meanwhile stays
+        unbound.
+        """
         users: set[str] = set()
         items: set[str] = set()
         for event in events:
@@ -88,17 +97,14 @@ class Nodes:
             users.update(event.get("recipientIds", ()))
             if "itemId" in event:
                 items.add(event["itemId"])
+        if late := {event["userId"] for event in waited if event["type"] == "open"} - users:
+            self.users |= dict(self.tx.run("events.find_users", ids=sorted(users | late))[0]["found"])
         verb = "bind" if self.may_create else "find"
         if ids := sorted(users - self.users.keys()):
             given = {"consent": self.consent} if self.may_create else {}
             self.users |= dict(self.tx.run(f"events.{verb}_users", ids=ids, **given)[0]["found"])
         if ids := sorted(items - self.items.keys()):
             self.items |= dict(self.tx.run(f"events.{verb}_items", ids=ids, busy=BUSY)[0]["found"])
-
-    def find_users(self, events: Iterable[Event]) -> None:
-        """Bind the users of events that have waited; who was deleted meanwhile stays unbound."""
-        if ids := sorted({event["userId"] for event in events} - self.users.keys()):
-            self.users |= dict(self.tx.run("events.find_users", ids=ids)[0]["found"])
 
     def missing(self, event: Event) -> str | None:
         """Return the field that names a user or item which is not bound."""

@@ -13,7 +13,7 @@ from graph.effects import Effects
 from graph.errors import ConflictError, UnavailableError
 from graph.event_nodes import Nodes
 from graph.event_shapes import Event, Problem, body_hash, canonical
-from graph.pending import TooManyWaitError
+from graph.pending import TooManyWaitError, take
 from graph.settings import Settings
 from graph.share_effects import DEEPEST, Shares
 
@@ -185,11 +185,13 @@ def _write_once(tx: Transaction, entries: Sequence[Entry], policy: _Policy) -> W
             problem = ("/parentShareId", f"stands {DEEPEST} reshares below its root; deeper ones are not kept")
             raise _RefusedError([(entry, 422, problem) for entry in fresh if id(entry.event) in deep])
         shares.create()
-        nodes.bind(events)
+        waited = take(tx, [*shares.arrived, *(f"purchase:{one['eventId']}" for one in events if _is_purchase(one))])
+        nodes.lock_trees(waited)
+        nodes.bind(events, waited)
         if unknown := [(entry, 422, _unknown(name)) for entry in fresh if (name := nodes.missing(entry.event))]:
             raise _RefusedError(unknown)
         try:
-            Effects(nodes, shares).write(events)
+            Effects(nodes, shares).write(events, waited)
         except TooManyWaitError as full:
             late = {id(event) for event in full.events}
             refusals = [(entry, 422, _TOO_MANY_WAIT) for entry in fresh if id(entry.event) in late]
@@ -202,9 +204,12 @@ def _enter(tx: Transaction, entries: Sequence[Entry], policy: _Policy, written: 
     hashes: dict[str, str] = {}
     for entry in entries:
         hashes.setdefault(entry.event["eventId"], entry.body_hash)
-    rows = [list(one) for one in sorted(hashes.items())]
-    known = dict(tx.run("events.write_ledger", rows=rows, imported=policy.imported or None)[0]["known"])
-    hashes |= known
+    rows: dict[str, str | None] = dict.fromkeys(_refunded(entries))  # entries of purchases are only held
+    name = "events.write_ledger_and_hold" if rows.keys() - hashes.keys() else "events.write_ledger"
+    rows |= hashes
+    given = [list(one) for one in sorted(rows.items())]
+    known = dict(tx.run(name, rows=given, imported=policy.imported or None)[0]["known"])
+    hashes |= {event_id: known[event_id] for event_id in hashes.keys() & known.keys()}
     fresh: dict[str, Entry] = {}
     for entry in entries:
         event_id = entry.event["eventId"]
@@ -216,6 +221,14 @@ def _enter(tx: Transaction, entries: Sequence[Entry], policy: _Policy, written: 
             fresh[event_id] = entry
     written.accepted = len(fresh)
     return list(fresh.values())
+
+
+def _is_purchase(event: Event) -> bool:
+    return event["type"] == "purchase"
+
+
+def _refunded(entries: Sequence[Entry]) -> list[str]:
+    return [entry.event["purchaseEventId"] for entry in entries if entry.event["type"] == "refund"]
 
 
 _TOO_MANY_WAIT: Problem = ("", "names what is not there yet, and too many events wait already: send it again later")

@@ -27,13 +27,16 @@ class Shares:
         claimed = {event["shareId"] for event in self._told}
         named = {event[name] for event in events for name in ("shareId", "parentShareId") if name in event}
         nodes.find_shares(named)
+        if named - claimed - nodes.shares.keys():
+            nodes.hold_shares(named)  # with those that will be created, so that all are locked in one order
         self._new: dict[str, Event] = {}
         for event in sorted(self._told, key=lambda one: one["eventId"]):
             if event["shareId"] not in nodes.shares:
                 self._new.setdefault(event["shareId"], event)
-        nodes.hold_shares(named - claimed)
         nodes.hold_roots(sorted({e["parentShareId"] for e in self._new.values() if "parentShareId" in e}))
         self._places, self._orphans = self._placed()
+        self._waiting = {one for one in self._orphans if self._new[one]["parentShareId"] not in self._new}
+        """Those whose parent may come; the others begin a circle and stay roots."""
         self.touched: dict[str, int] = {}
         """Shares whose cascades have other numbers now, with the latest time (ms) of what happened to them, or -1."""
 
@@ -62,7 +65,7 @@ class Shares:
         rows: list[Row] = []
         for share_id, event in sorted(self._new.items()):
             kept = properties(event, KEPT_WITH_NODE)
-            if share_id in self._orphans:
+            if share_id in self._waiting:
                 kept["waitsFor"] = event["parentShareId"]
             rows.append([share_id, event.get("occurredAt"), *self._places[share_id], kept])
         for share_id, node in self._tx.run("events.create_shares", rows=rows)[0]["found"]:
@@ -105,7 +108,7 @@ class Shares:
         children = [e for one, e in self._new.items() if "parentShareId" in e and one not in self._orphans]
         if rows := [[shares[e["shareId"]].node, shares[e["parentShareId"]].node] for e in children]:
             self._tx.run("events.write_reshares", rows=rows)
-        orphans = [self._new[one] for one in self._orphans]
+        orphans = [self._new[one] for one in self._waiting]
         keep(self._tx, [(f"reshare:{e['shareId']}", f"share:{e['parentShareId']}", e) for e in orphans])
         sent = sorted({(user, e["shareId"]) for e in self._told for user in e.get("recipientIds", ())})
         for name, is_new in (("events.write_recipients", True), ("events.add_recipients", False)):

@@ -75,6 +75,11 @@ MATCH (s:Share {shareId: row[0]})
 SET s += row[1],
     s.lastActivityAt = CASE WHEN row[2] IS NULL THEN null ELSE datetime({epochMillis: row[2]}) END
 
+// lock_users: locks users in the order of their ids
+UNWIND $ids AS id
+MATCH (u:User {userId: id})
+REMOVE u.locked
+
 // drop_credits: credits of purchases; rows [userId, eventId]
 UNWIND $rows AS row
 MATCH (:User {userId: row[0]})<-[c:CONVERTED]-(:Share)

@@ -7,6 +7,16 @@ REMOVE e.isNew
 WITH e WHERE isOld
 RETURN collect([e.eventId, e.bodyHash]) AS known
 
+// write_ledger_and_hold: as write_ledger; where a row has no hash, others are only kept from creating the entry
+UNWIND $rows AS row
+MERGE (e:Event {eventId: row[0]})
+ON CREATE SET e.bodyHash = row[1], e.receivedAt = datetime(), e.imported = $imported, e.isNew = true
+WITH row, e, e.isNew IS NULL AS isOld
+REMOVE e.isNew
+FOREACH (_ IN CASE WHEN isOld OR row[1] IS NOT NULL THEN [] ELSE [1] END | DELETE e)
+WITH e, isOld WHERE isOld
+RETURN collect([e.eventId, e.bodyHash]) AS known
+
 // bind_users: the users that events name, created where nobody described them; locked in the order of their ids
 UNWIND $ids AS id
 MERGE (u:User {userId: id})
@@ -44,6 +54,12 @@ RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth,
 // lock_shares: locks shares in the order of their ids
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
+REMOVE s.locked
+
+// lock_trees: locks shares and all that stand below them, in the order of their ids
+UNWIND $ids AS id
+MATCH (s:Share)-[:RESHARE_OF*0..1000]->(:Share {shareId: id})
+WITH DISTINCT s ORDER BY s.shareId
 REMOVE s.locked
 
 // read_owners: user and item of shares
@@ -174,13 +190,8 @@ SET o += row[4]
 // write_touch: the shares and purchases whose cascades have changed; the cascades' numbers follow from it
 CREATE (:KithTouch {shareIds: $shareIds, lastMs: $lastMs, purchaseIds: $purchaseIds, at: datetime()})
 
-// hold_purchases: which purchases are missing; nobody else can create those before this transaction ends
+// missing_purchases: which purchases are not there
 UNWIND $ids AS id
-MERGE (e:Event {eventId: id})
-ON CREATE SET e.placeholder = true
-WITH id, e, e.placeholder IS NOT NULL AS absent
-FOREACH (_ IN CASE WHEN absent THEN [1] ELSE [] END | DELETE e)
-WITH id
 OPTIONAL MATCH ()-[p:PURCHASED {eventId: id}]->()
 WITH id, p WHERE p IS NULL
 RETURN id AS eventId
