@@ -22,13 +22,16 @@ class StrictRequest(Request):
 
         Raises:
             UnsupportedBodyError: another content type, or a content encoding.
-            MalformedError: not strict JSON.
+            MalformedError: not strict JSON, or shorter than its Content-Length (the server does not look).
         """
         if self.mimetype != "application/json":
             raise UnsupportedBodyError("send the body as application/json")
         if self.headers.get("Content-Encoding", "identity") != "identity":
             raise UnsupportedBodyError("send the body without a content encoding")
-        parsed = parse(self.get_data(cache=True))
+        raw = self.get_data(cache=True)
+        if len(raw) < (self.content_length or 0):
+            raise MalformedError("the body is shorter than its Content-Length")
+        parsed = parse(raw)
         if parsed is None:
             raise MalformedError("the body is null")
         return parsed

@@ -19,27 +19,31 @@ def parse(raw: bytes) -> Any:
     """Parse strict JSON.
 
     Raises:
-        MalformedError: malformed, nested too deep, not UTF-8, with duplicate keys, NUL characters or numbers that
-            neither 64-bit integers nor doubles hold.
+        MalformedError: malformed, nested deeper than 254 levels, not UTF-8, with duplicate keys, NUL characters or
+            numbers that neither 64-bit integers nor doubles hold.
     """
     try:
         parsed = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise MalformedError(f"not JSON: {str(error)[:200]}") from None
-    if _may_repeat_keys(raw, parsed):
+    try:
+        written = orjson.dumps(parsed)
+    except orjson.JSONEncodeError:  # orjson writes 254 levels and reads 1,024
+        raise MalformedError("nested too deep") from None
+    if _may_repeat_keys(raw, written):
         _refuse_repeated_keys(raw)
     if b"\\u0000" in raw and _has_nul(parsed):
         raise MalformedError("a text has a NUL character")
     return parsed
 
 
-def _may_repeat_keys(raw: bytes, parsed: Any) -> bool:
+def _may_repeat_keys(raw: bytes, written: bytes) -> bool:
     """Whether a key may stand twice in an object, which the parser drops in silence.
 
     Without a backslash every quote begins or ends a string, so equal counts before and after mean that no string,
     hence no key, was dropped. With one, nothing is known.
     """
-    return b"\\" in raw or raw.count(b'"') != orjson.dumps(parsed).count(b'"')
+    return b"\\" in raw or raw.count(b'"') != written.count(b'"')
 
 
 def _refuse_repeated_keys(raw: bytes) -> None:
