@@ -51,6 +51,13 @@ class Nodes:
             found = self.tx.run("events.find_shares", ids=ids, busy=BUSY)[0]["found"]
             self.shares |= {share_id: ShareNode(*where) for share_id, *where in found}
 
+    def movable(self, arriving: set[str], named: set[str]) -> set[str]:
+        """Return the shares that are hung elsewhere when `arriving` come, and the roots above `named` that may be."""
+        if not named:
+            return set()
+        rows = self.tx.run("events.read_movable", arriving=sorted(arriving), named=sorted(named))
+        return {row["shareId"] for row in rows}
+
     def hold_shares(self, share_ids: Iterable[str]) -> None:
         """Keep others from creating those of the shares that are not there, before this transaction ends."""
         if ids := sorted(set(share_ids) - self.shares.keys()):
@@ -78,11 +85,6 @@ class Nodes:
                 del self.shares[one]
             self.find_shares(moving)
         raise ConflictError("the shares above were hung elsewhere each time")
-
-    def lock_trees(self, waited: Iterable[Event]) -> None:
-        """Lock shares that waited for a parent, and all below them."""
-        if ids := sorted({event["shareId"] for event in waited if event["type"] == "share"}):
-            self.tx.run("events.lock_trees", ids=ids)
 
     def bind(self, events: Iterable[Event], waited: Iterable[Event]) -> None:
         """Bind users and items of the events; those that are not there stay unbound or become stubs.

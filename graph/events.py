@@ -186,7 +186,6 @@ def _write_once(tx: Transaction, entries: Sequence[Entry], policy: _Policy) -> W
             raise _RefusedError([(entry, 422, problem) for entry in fresh if id(entry.event) in deep])
         shares.create()
         waited = take(tx, [*shares.arrived, *(f"purchase:{one['eventId']}" for one in events if _is_purchase(one))])
-        nodes.lock_trees(waited)
         nodes.bind(events, waited)
         if unknown := [(entry, 422, _unknown(name)) for entry in fresh if (name := nodes.missing(entry.event))]:
             raise _RefusedError(unknown)

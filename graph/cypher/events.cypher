@@ -43,6 +43,17 @@ MATCH (i:Item {itemId: id})
 FOREACH (_ IN CASE WHEN COUNT { (i)--() } < $busy THEN [1] ELSE [] END | REMOVE i.locked)
 RETURN collect([i.itemId, elementId(i)]) AS found
 
+// read_movable: shares that get another root when `arriving` come, and roots that may get one, above `named`
+UNWIND $arriving AS id
+MATCH (p:KithPending {waitsFor: 'share:' + id}) WHERE p.pendingId STARTS WITH 'reshare:'
+MATCH (s:Share)-[:RESHARE_OF*0..1000]->(:Share {shareId: substring(p.pendingId, 8)})
+RETURN DISTINCT s.shareId AS shareId
+UNION
+UNWIND $named AS id
+MATCH (:Share {shareId: id})-[:RESHARE_OF*0..1000]->(s:Share)
+WHERE s.waitsFor IS NOT NULL
+RETURN DISTINCT s.shareId AS shareId
+
 // find_shares: those of the shares that are there, quiet ones locked in the order of their ids
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
@@ -54,12 +65,6 @@ RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth,
 // lock_shares: locks shares in the order of their ids
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
-REMOVE s.locked
-
-// lock_trees: locks shares and all that stand below them, in the order of their ids
-UNWIND $ids AS id
-MATCH (s:Share)-[:RESHARE_OF*0..1000]->(:Share {shareId: id})
-WITH DISTINCT s ORDER BY s.shareId
 REMOVE s.locked
 
 // read_owners: user and item of shares
