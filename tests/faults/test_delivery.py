@@ -32,8 +32,8 @@ Event = dict[str, Any]
 
 SEED = 20_261_123
 CLIENTS, DELIVERIES = 8, 10
-ROUNDS = 20 if FULL else 1
-CUTS = 200 if FULL else 20
+ROUNDS = 10 if FULL else 1
+CUTS = 200 if FULL else 10
 COMMIT = b"\x00\x02\xb0\x12\x00\x00"
 """Bolt's COMMIT as a driver sends it: a chunk of two bytes, a structure without fields and with this signature."""
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)

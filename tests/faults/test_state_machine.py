@@ -1,4 +1,5 @@
-"""D1 for ingest: random steps on the graph and on a plain model of the contract; after each one both must say the same.
+"""D1 for ingest: random steps on the graph and on a plain model of the contract. Both must give the same answers, and
+say the same after every few steps and after each crash.
 
 Steps are events of all types in batches, duplicates, other bodies under known ids, events that break the contract,
 reshares, opens, refunds and purchases before what they name, friendships stated and deleted by their owner, cascades
@@ -16,7 +17,6 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -27,25 +27,23 @@ from graph.events import ingest
 from graph.settings import Settings
 from tests.faults.conftest import FULL, Report
 from tests.faults.marked import model as version
-from tests.faults.shop_model import Event, Model, ms, pair, share_id
+from tests.faults.shop_model import Event, Model, ms, pair
+from tests.faults.shopping import USERS, Batch, Shopping
 from tests.graph.cascade_model import expected
 from tests.graph.test_cascade_numbers import all_counted, near, stored
 
 pytestmark = [pytest.mark.timeout(3_600 if FULL else 280), pytest.mark.usefixtures("empty")]
 
 Cypher = Callable[..., list[dict[str, Any]]]
-Batch = list[tuple[Event, bool]]
 
 SEED = 20_261_127
 STEPS = 2_000 if FULL else 150
-USERS, ITEMS = 12, 8
 COMPARED_EVERY = 5
 """Steps; after a crash, a publication and at the end too."""
 NUMBERS_EVERY = 50
 KILLED_EVERY = 100
 SHOWN = 20
 """Steps told when both say something else."""
-DAYS = 10
 WEIGHTS = {"events": 70, "again": 10, "fails": 8, "count": 5, "state": 3, "end": 3, "publish": 0.7}
 READ = {
     "ledger": "MATCH (e:Event) RETURN e.eventId AS k",
@@ -103,131 +101,6 @@ def write_and_die(settings: Settings, events: Sequence[Event], statements: int) 
         ingest(Dying(graph, statements, lambda: os.kill(os.getpid(), signal.SIGKILL)), settings, events)
 
 
-class Shopping:
-    """Draws the events of a shop."""
-
-    def __init__(self, chance: random.Random, model: Model) -> None:
-        self._chance, self._model = chance, model
-        self._start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
-        self._times = chance.sample(range(1, (DAYS - 1) * 86_400_000), 40 * STEPS)
-        self._count = 0
-        self._early: list[Event] = []
-
-    def time(self) -> str:
-        """Return an instant that no other event has, as a client in some zone says it."""
-        zone = timezone(timedelta(hours=self._chance.randrange(-11, 13)))
-        return (self._start + timedelta(milliseconds=self._times.pop())).astimezone(zone).isoformat()
-
-    def users(self) -> tuple[str, str]:
-        first, second = self._chance.sample(range(USERS), 2)
-        return f"u{first}", f"u{second}"
-
-    def batch(self) -> Batch:
-        """Return new events, some late ones, duplicates, other bodies and invalid ones."""
-        chance = self._chance
-        found: Batch = [(self.new(), True) for _ in range(chance.choice((1, 1, 2, 4, 8)))]
-        if self._early and chance.random() < 0.6:
-            found.append((self._early.pop(chance.randrange(len(self._early))), True))
-        if chance.random() < 0.3:
-            found.append((self.same(chance.choice(found)[0]), True))
-        if chance.random() < 0.2:
-            found.append((self.broken(self.new()), False))
-        chance.shuffle(found)
-        return found
-
-    def again(self) -> Batch:
-        """Return events that were taken, said in another way, or with another body under their id."""
-        chance = self._chance
-        known = chance.choices(self._model.taken, k=chance.randrange(1, 5))
-        return [(self.same(one) if chance.random() < 0.6 else self.other(one), True) for one in known]
-
-    def new(self) -> Event:
-        """Return an event; what it names may come later, then its turn is noted."""
-        chance = self._chance
-        self._count += 1
-        user, friend = self.users()
-        kind = chance.choice(
-            ("view", "view", "like", "comment", "save", "addToCart", "hide", "rate", "click", "purchase", "purchase",
-             "share", "share", "share", "open", "refund", "friend", "unfriend", "follow", "unfollow", "block")
-        )  # fmt: skip
-        one: Event = {"eventId": f"e{self._count}", "type": kind, "occurredAt": self.time()}
-        if kind == "refund":
-            return one | {"purchaseEventId": self._named("purchase"), "valueMinor": chance.randrange(1, 400)}
-        one["userId"] = user
-        if kind in ("friend", "unfriend", "follow", "unfollow", "block"):
-            strength = {"strength": chance.choice((0.5, 2, 3))} if kind == "friend" and chance.random() < 0.5 else {}
-            return one | {"friendId": friend} | strength
-        if kind == "open":
-            return one | {"shareId": self._named("share")}
-        one["itemId"] = f"i{chance.randrange(ITEMS)}"
-        more: dict[str, Callable[[], Event]] = {
-            "rate": lambda: {"rating": chance.choice((0, 1, 2.5, 5))},
-            "click": lambda: {"recommendationId": "r"},
-            "purchase": self._paid,
-            "share": lambda: self._shared(one, friend),
-        }
-        return one | more.get(kind, dict)()
-
-    def _paid(self) -> Event:
-        brought = {"shareId": self._named("share")} if self._chance.random() < 0.6 else {}
-        return {"valueMinor": self._chance.randrange(1_000), "currency": "EUR", **brought}
-
-    def _shared(self, one: Event, friend: str) -> Event:
-        """Say whose share it passes on, or tell more recipients of a known one, or claim somebody else's."""
-        chance = self._chance
-        old = self._model.of("share")
-        if old and chance.random() < 0.15:
-            known = chance.choice(old)
-            users = [f"u{k}" for k in range(USERS) if f"u{k}" != known["userId"]]
-            other = {"userId": chance.choice(users)} if chance.random() < 0.3 else {}
-            kept = {name: known[name] for name in known if name not in ("eventId", "recipientIds")}
-            return {**kept, "shareId": share_id(known), "recipientIds": [chance.choice(users)], **other}
-        above = {"parentShareId": self._named("share")} if chance.random() < 0.7 else {}
-        told = {"recipientIds": [friend]} if chance.random() < 0.5 else {}
-        return above | told | ({"channel": "mail"} if chance.random() < 0.3 else {})
-
-    def _named(self, kind: str) -> str:
-        """Return the id of a share or purchase: one that is there, or one that comes later or never."""
-        chance = self._chance
-        known = self._model.of(kind)
-        if known and chance.random() < 0.7:
-            return share_id(chance.choice(known)) if kind == "share" else chance.choice(known)["eventId"]
-        self._count += 1
-        late: Event = {"eventId": f"late{self._count}", "type": kind, "occurredAt": self.time()}
-        late |= {"userId": self.users()[0], "itemId": f"i{chance.randrange(ITEMS)}"}
-        if kind == "purchase":
-            late |= {"valueMinor": chance.randrange(1_000), "currency": "EUR"}
-        elif known and chance.random() < 0.7:
-            late["parentShareId"] = share_id(chance.choice(known))
-        if chance.random() < 0.9:
-            self._early.append(late)
-        return late["eventId"]
-
-    def same(self, one: Event) -> Event:
-        """Return the same body said otherwise: fields in another order, another zone, 4.0 for 4, nulls."""
-        moved = {name: one[name] for name in self._chance.sample(list(one), len(one))}
-        zone = timezone(timedelta(hours=self._chance.randrange(-11, 13)))
-        moved["occurredAt"] = datetime.fromisoformat(one["occurredAt"]).astimezone(zone).isoformat()
-        if "rating" in moved:
-            moved["rating"] = float(moved["rating"])
-        return moved | {"platform": None}
-
-    def other(self, one: Event) -> Event:
-        """Return another body under the same id."""
-        changes: list[Event] = [{"platform": "web"}, {"occurredAt": self.time()}, {"campaignId": "c"}]
-        if "userId" in one:
-            changes.append({"userId": "somebody"})
-        return {**one, **self._chance.choice(changes)}
-
-    def broken(self, one: Event) -> Event:
-        """Return an event that breaks the contract."""
-        changes: tuple[Event, ...] = (
-            {"type": "dance"}, {"occurredAt": "then"}, {"occurredAt": "1999-01-01T00:00:00Z"}, {"eventId": ""},
-            {"more": 1}, {"properties": {"a": {}}}, {"channel": "x" * 65}, {"userId": 7},
-        )  # fmt: skip
-        return {**one, **self._chance.choice(changes)}
-
-
 class Machine:
     """The graph and the model beside each other."""
 
@@ -235,7 +108,7 @@ class Machine:
         self._graph, self._settings, self._cypher, self._report = graph, settings, cypher, report
         self._chance = random.Random(SEED)
         self.model = Model()
-        self._shop = Shopping(self._chance, self.model)
+        self._shop = Shopping(self._chance, self.model, 40 * STEPS)
         self._steps: list[str] = []
         self._published = 0
 
