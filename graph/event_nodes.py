@@ -51,11 +51,11 @@ class Nodes:
             found = self.tx.run("events.find_shares", ids=ids, busy=BUSY)[0]["found"]
             self.shares |= {share_id: ShareNode(*where) for share_id, *where in found}
 
-    def movable(self, arriving: set[str], named: set[str]) -> set[str]:
-        """Return the shares that are hung elsewhere when `arriving` come, and the roots above `named` that may be."""
-        if not named:
+    def movable(self, arriving: set[str], parents: set[str]) -> set[str]:
+        """Return the shares that are hung elsewhere when `arriving` come, and the roots above `parents` that may be."""
+        if not arriving:
             return set()
-        rows = self.tx.run("events.read_movable", arriving=sorted(arriving), named=sorted(named))
+        rows = self.tx.run("events.read_movable", arriving=sorted(arriving), parents=sorted(parents))
         return {row["shareId"] for row in rows}
 
     def hold_shares(self, share_ids: Iterable[str]) -> None:

@@ -25,8 +25,9 @@ class Shares:
         self._nodes, self._tx = nodes, nodes.tx
         self._told = [event for event in events if event["type"] == "share"]
         claimed = {event["shareId"] for event in self._told}
-        named = {event[name] for event in events for name in ("shareId", "parentShareId") if name in event}
-        nodes.find_shares(named | nodes.movable(claimed, named))
+        parents = {event["parentShareId"] for event in self._told if "parentShareId" in event}
+        named = parents.union(event["shareId"] for event in events if "shareId" in event)
+        nodes.find_shares(named | nodes.movable(claimed, parents))
         if named - claimed - nodes.shares.keys():
             nodes.hold_shares(named)  # with those that will be created, so that all are locked in one order
         self._new: dict[str, Event] = {}

@@ -43,14 +43,15 @@ MATCH (i:Item {itemId: id})
 FOREACH (_ IN CASE WHEN COUNT { (i)--() } < $busy THEN [1] ELSE [] END | REMOVE i.locked)
 RETURN collect([i.itemId, elementId(i)]) AS found
 
-// read_movable: shares that get another root when `arriving` come, and roots that may get one, above `named`
+// read_movable: shares that get another root when $arriving come, and roots above $parents that may get one
 UNWIND $arriving AS id
 MATCH (p:KithPending {waitsFor: 'share:' + id}) WHERE p.pendingId STARTS WITH 'reshare:'
 MATCH (s:Share)-[:RESHARE_OF*0..1000]->(:Share {shareId: substring(p.pendingId, 8)})
 RETURN DISTINCT s.shareId AS shareId
 UNION
-UNWIND $named AS id
-MATCH (:Share {shareId: id})-[:RESHARE_OF*0..1000]->(s:Share)
+UNWIND $parents AS id
+MATCH (p:Share {shareId: id})
+MATCH (s:Share {shareId: p.rootShareId})
 WHERE s.waitsFor IS NOT NULL
 RETURN DISTINCT s.shareId AS shareId
 

@@ -146,9 +146,11 @@ def test_eight_writers_on_fifty_hubs(
         stop = threading.Event()
         counting = pool.submit(count_beside, graph, settings, stop)
         began = time.monotonic()
-        accepted = sum(pool.map(write, range(WRITERS)))
-        lasted_s = time.monotonic() - began
-        stop.set()
+        try:
+            accepted = sum(pool.map(write, range(WRITERS)))
+        finally:
+            lasted_s = time.monotonic() - began
+            stop.set()
         counting.result()
     p50, p99 = (statistics.quantiles(took_s, n=100)[at] for at in (49, 98))
     print(
