@@ -43,6 +43,8 @@ ABOUT = {
     "kith_last_sweep_age_seconds": "Since a sweeper did its round; it should never pass 90.",
     "kith_ledger_events": "Events in the ledger.",
     "kith_pending_events": "Events that wait for what they refer to.",
+    "kith_pending_oldest_seconds": "Since the event that waits longest was taken; 0 without one.",
+    "kith_pending_events_expired": "Events that were dropped because they waited for longer than KITH_WAIT_DAYS.",
     "kith_cascades_uncounted_notes": "Notes of changed cascades that are not counted yet.",
     "kith_cascades_uncounted_seconds": "Since a note that is not counted yet was left; 0 without one.",
     "kith_jobs": "Jobs by kind and state, as long as they are kept.",
@@ -124,12 +126,16 @@ def _graph_families(found: tuple[dict[str, Any], list[dict[str, Any]]]) -> Itera
         "kith_last_sweep_age_seconds": state["sweptAgeS"],
         "kith_ledger_events": state["ledgerEvents"],
         "kith_pending_events": state["pendingEvents"],
+        "kith_pending_oldest_seconds": state["pendingS"] or 0.0,
         "kith_cascades_uncounted_notes": state["uncountedNotes"],
         "kith_cascades_uncounted_seconds": state["uncountedS"] or 0.0,
         "kith_jobs_lease_expired": sum(row["expired"] for row in jobs if row["state"] == "running"),
     }.items():
         if value is not None:
             yield _single(name, value)
+    yield CounterMetricFamily(
+        "kith_pending_events_expired", ABOUT["kith_pending_events_expired"], value=state["expiredEvents"] or 0
+    )
     if state["modelVersion"]:
         named = _family("kith_published_model_info", ["model_version"])
         named.add_metric([state["modelVersion"]], 1)

@@ -65,6 +65,9 @@ class Counting:
             below = self._tx.run("cascades.read_purchases_below", ids=moved)[0]["purchaseIds"]
             purchases |= self._purchases(set(below) - purchases.keys())
         fresh = [node for node in self._nodes.values() if node.size is None]
+        if new := sorted(node.share_id for node in fresh):  # purchases that came before, also those that wait no longer
+            naming = self._tx.run("cascades.read_purchases_of", ids=new)[0]["purchaseIds"]
+            purchases |= self._purchases(set(naming) - purchases.keys())
         first = self._first_below([node for node in joining if node.tree]) + self._enter(fresh)
         for node in {id(one): one for one in [*joining, *(one for one in fresh if one.parent_id)]}.values():
             self._join(node)

@@ -12,9 +12,11 @@ def state(graph: Graph, *, timeout_s: float) -> dict[str, Any]:
     """Return publication, last sweep and stocks; ages in seconds by the server's clock, None where there is nothing.
 
     Keys: `modelVersion publicationSeq trainedAgeS publishedAgeS writing writerOverdueS sweptAgeS serverTimeS
-    ledgerEvents pendingEvents uncountedNotes uncountedS`. `writing`: somebody has begun to write the idle slot and
-    neither finished nor given it back; `writerOverdueS`: how long ago that one's lease ended, negative while it lasts;
-    `serverTimeS`: seconds since 1970; `uncountedS`: since when a note on cascades has not been counted.
+    ledgerEvents pendingEvents pendingS expiredEvents uncountedNotes uncountedS`. `writing`: somebody has begun to write
+    the idle slot and neither finished nor given it back; `writerOverdueS`: how long ago that one's lease ended,
+    negative while it lasts; `serverTimeS`: seconds since 1970; `pendingS`: since when the oldest event waits for what
+    it names; `expiredEvents`: how many waited too long and were dropped, ever; `uncountedS`: since when a note on
+    cascades has not been counted.
 
     Raises:
         UnavailableError: no answer within `timeout_s`.

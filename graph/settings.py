@@ -59,6 +59,7 @@ class Settings:
     look_back_days: int = setting(
         "KITH_LOOK_BACK_DAYS", 30, "a purchase is credited to shares at most so many days old"
     )
+    wait_days: int = setting("KITH_WAIT_DAYS", 30, "an event waits at most so many days for the share it names")
     read_timeout_s: float = setting("KITH_READ_TIMEOUT_S", 5.0, "transaction timeout of reads")
     write_timeout_s: float = setting("KITH_WRITE_TIMEOUT_S", 60.0, "transaction timeout of writes")
     train_timeout_s: float = setting("KITH_TRAIN_TIMEOUT_S", 14400.0, "a training child is killed after this")
@@ -91,6 +92,8 @@ class Settings:
             raise SettingsError(f"KITH_UNKNOWN_IDS is {settings.unknown_ids!r}; use create or refuse")
         if settings.attribution not in ATTRIBUTIONS:
             raise SettingsError(f"KITH_ATTRIBUTION is {settings.attribution!r}; use {', '.join(ATTRIBUTIONS)}")
+        if settings.wait_days < 1:
+            raise SettingsError(f"KITH_WAIT_DAYS is {settings.wait_days}; an event waits one day at least")
         if settings.event_stream and not STREAM_NAME.fullmatch(settings.event_stream):
             raise SettingsError("KITH_EVENT_STREAM is no name of 1 to 200 printable ASCII characters without spaces")
         if settings.api_host not in API_HOSTS:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import EngineError
-from graph import jobs, logs, monitor
+from graph import jobs, logs, monitor, pending
 from graph.canonical import finish_canonical
 from graph.connection import Graph
 from graph.errors import ConflictError, GraphError
@@ -60,6 +60,8 @@ def sweep() -> None:
             log.warning("no message for a job that waits: %s", error)
             return
     jobs.prune(graph, KEPT_DAYS)
+    if expired := pending.expire(graph, settings.wait_days):
+        log.warning("dropped %d events that waited for more than %d days", expired, settings.wait_days)
     sweep_artifacts(graph, settings)
     logs.prune(settings.logs)
     monitor.note_sweep(graph)

@@ -63,6 +63,11 @@ RETURN id AS eventId, u.userId AS userId, p.shareId AS shareId, p.valueMinor AS 
        coalesce(p.refundedMinor, 0) AS refundedMinor, p.occurredAt.epochMillis AS occurredMs,
        [(u)<-[c:CONVERTED]-(s:Share) WHERE c.eventId = id | [s.shareId, c.creditMinor, c.model]] AS credits
 
+// read_purchases_of: purchases that name shares
+UNWIND $ids AS id
+MATCH ()-[p:PURCHASED {shareId: id}]->()
+RETURN collect(p.eventId) AS purchaseIds
+
 // write_shares: numbers of shares, in the order of their ids; rows [shareId, properties]; null takes a property away
 UNWIND $rows AS row
 MATCH (s:Share {shareId: row[0]})

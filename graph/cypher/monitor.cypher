@@ -13,6 +13,9 @@ RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq,
        now / 1000.0 AS serverTimeS,
        COUNT { (:Event) } AS ledgerEvents,
        COUNT { (:KithPending) } AS pendingEvents,
+       COLLECT { MATCH (e:KithSequence {key: 'expired'}) RETURN e.count }[0] AS expiredEvents,
+       (now - COLLECT { MATCH (e:KithPending) WHERE e.createdAt > datetime({epochMillis: 0})
+         RETURN e.createdAt.epochMillis ORDER BY e.createdAt LIMIT 1 }[0]) / 1000.0 AS pendingS,
        COUNT { (:KithTouch) } AS uncountedNotes,
        (now - COLLECT { MATCH (t:KithTouch) RETURN t.at.epochMillis LIMIT 1 }[0]) / 1000.0 AS uncountedS
 

@@ -84,6 +84,9 @@ CREATE CONSTRAINT pending_id IF NOT EXISTS FOR (p:KithPending) REQUIRE p.pending
 // pending_waits_for: waiting events by what they wait for
 CREATE INDEX pending_waits_for IF NOT EXISTS FOR (p:KithPending) ON (p.waitsFor)
 
+// pending_created_at: waiting events by since when they wait
+CREATE INDEX pending_created_at IF NOT EXISTS FOR (p:KithPending) ON (p.createdAt)
+
 // ended_tie_key: one record per tie that was ended
 CREATE CONSTRAINT ended_tie_key IF NOT EXISTS FOR (e:KithEndedTie) REQUIRE e.tieKey IS UNIQUE
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 
 from engine.artifact import verify
 from engine.errors import ArtifactError
-from graph import monitor
+from graph import monitor, pending
 from graph.connection import Graph
 from graph.errors import AuthenticationError, GraphError
 from graph.settings import Settings
@@ -24,6 +25,11 @@ WAITED_S = 600.0
 SWEEP_AGE_S = 120.0
 STREAM_AGE_S = 120.0
 CLOCK_SKEW_S = 5.0
+DAY_S = 86_400.0
+FULL = 0.8
+"""Part of the events that may wait from which on somebody should look."""
+LATE_DAYS = 1
+"""A sweeper drops what has waited too long within minutes; a day later it is not doing it."""
 
 
 def stack(settings: Settings) -> Iterator[Finding]:
@@ -140,6 +146,7 @@ def _state(graph: Graph, settings: Settings) -> Iterator[Finding]:
     if state["modelVersion"]:
         yield _artifact(settings, state["modelVersion"])
     yield from _jobs(graph)
+    yield _waiting(state, settings)
     up_s = _uptime_s(settings)
     if up_s > SWEEP_AGE_S:
         age_s = up_s if state["sweptAgeS"] is None else min(state["sweptAgeS"], up_s)
@@ -165,6 +172,15 @@ def _jobs(graph: Graph) -> Iterator[Finding]:
     late = [row for row in counts if row["state"] == "queued" and row["oldestS"] > WAITED_S]
     detail = f"a {late[0]['kind']} job has waited for {late[0]['oldestS']:.0f} s" if late else "no job waits for long"
     yield Finding("waiting jobs", not late, detail, "wait for the job before it, or see the findings on workers")
+
+
+def _waiting(state: dict[str, Any], settings: Settings) -> Finding:
+    """Look at the events that wait for what they name: where too many do, new ones are refused."""
+    days = (state["pendingS"] or 0.0) / DAY_S
+    detail = f"{state['pendingEvents']:,}, the oldest for {days:.1f} days; {state['expiredEvents'] or 0:,} were dropped"
+    cure = "look for the shares or purchases that never came, or let events wait for fewer days: KITH_WAIT_DAYS"
+    is_well = state["pendingEvents"] < FULL * pending.MOST_WAITING and days < settings.wait_days + LATE_DAYS
+    return Finding("waiting events", is_well, detail, cure)
 
 
 def _uptime_s(settings: Settings) -> int:

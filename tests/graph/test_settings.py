@@ -65,3 +65,9 @@ def test_a_missing_secret_says_what_to_do(tmp_path: Path) -> None:
     settings.password_file.parent.mkdir()
     settings.password_file.write_text("secret\n")
     assert settings.password() == "secret"
+
+
+def test_events_wait_for_one_day_at_least() -> None:
+    assert Settings.load({"KITH_WAIT_DAYS": "1"}).wait_days == 1
+    with pytest.raises(SettingsError, match="KITH_WAIT_DAYS is 0"):
+        Settings.load({"KITH_WAIT_DAYS": "0"})
