@@ -47,6 +47,8 @@ ABOUT = {
     "kith_pending_events_expired": "Events that were dropped because they waited for longer than KITH_WAIT_DAYS.",
     "kith_cascades_uncounted_notes": "Notes of changed cascades that are not counted yet.",
     "kith_cascades_uncounted_seconds": "Since a note that is not counted yet was left; 0 without one.",
+    "kith_cascade_model_age_seconds": "Since the model of how cascades grow was learned; missing without one.",
+    "kith_alerts": "Alerts by kind and code, as long as they are kept.",
     "kith_jobs": "Jobs by kind and state, as long as they are kept.",
     "kith_jobs_lease_expired": "Jobs said to be running whose worker has been silent for longer than its lease.",
     "kith_queue_oldest_job_seconds": "Since the oldest job that waits in the queue was asked for; 0 when none waits.",
@@ -129,6 +131,7 @@ def _graph_families(found: tuple[dict[str, Any], list[dict[str, Any]]]) -> Itera
         "kith_pending_oldest_seconds": state["pendingS"] or 0.0,
         "kith_cascades_uncounted_notes": state["uncountedNotes"],
         "kith_cascades_uncounted_seconds": state["uncountedS"] or 0.0,
+        "kith_cascade_model_age_seconds": state["sizeModelAgeS"],
         "kith_jobs_lease_expired": sum(row["expired"] for row in jobs if row["state"] == "running"),
     }.items():
         if value is not None:
@@ -136,6 +139,10 @@ def _graph_families(found: tuple[dict[str, Any], list[dict[str, Any]]]) -> Itera
     yield CounterMetricFamily(
         "kith_pending_events_expired", ABOUT["kith_pending_events_expired"], value=state["expiredEvents"] or 0
     )
+    alerts = _family("kith_alerts", ["kind", "code"])
+    for row in state["alerts"]:
+        alerts.add_metric([row["kind"], row["code"]], row["alerts"])
+    yield alerts
     if state["modelVersion"]:
         named = _family("kith_published_model_info", ["model_version"])
         named.add_metric([state["modelVersion"]], 1)

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 def cascade(graph: Graph, share_id: str, *, now_ms: int, limit: int = MOST_SHARES) -> Row:
-    """Return the cascade that a share is part of: its numbers, and its shares level by level.
+    """Return the cascade that a share is part of: its numbers, its forecasts so far, and its shares level by level.
 
     Args:
         graph: where from.
@@ -56,7 +56,7 @@ def numbers(graph: Graph, share_id: str, *, now_ms: int) -> Row:
     rows = graph.read("cascades.read_cascade", shareId=share_id)
     if not rows:
         raise NotFoundError(f"there is no share {share_id}")
-    return _shown(rows[0]["root"], now_ms)
+    return _shown(_with_forecasts(rows[0]["root"]), now_ms)
 
 
 def tree(graph: Graph, root_share_id: str, *, limit: int = MOST_SHARES) -> tuple[list[Row], bool]:
@@ -129,6 +129,16 @@ def growing(
         limit=limit,
     )
     return [_shown(row["root"], now_ms) for row in rows]
+
+
+def _with_forecasts(root: Row) -> Row:
+    """Return the numbers of a root with its forecasts as a list, the oldest first."""
+    columns = [root.pop(name) or [] for name in ("forecastTimes", "forecastSizes", "forecastLows", "forecastHighs")]
+    rows = zip(*columns, strict=True)
+    return {
+        **root,
+        "forecasts": [{"at": time_text(at), "size": n, "low": low, "high": high} for at, n, low, high in rows],
+    }
 
 
 def _shown(root: Row, now_ms: int) -> Row:

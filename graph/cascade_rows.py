@@ -9,7 +9,7 @@ from typing import Any, Final
 from graph.connection import Transaction
 from graph.credits import Credit, Purchase, credits_of
 from graph.settings import Settings
-from graph.trees import ROOT_PROPERTIES, Tree
+from graph.trees import FORECAST_PROPERTIES, ROOT_PROPERTIES, Tree
 
 DAY_MS: Final = 86_400_000
 
@@ -63,7 +63,7 @@ def properties(node: Node) -> dict[str, Any]:
     if node.is_first is not None:
         kept["isFirst"] = node.is_first or None
     if node.was_root and node.tree is None:
-        kept |= dict.fromkeys(ROOT_PROPERTIES)
+        kept |= dict.fromkeys((*ROOT_PROPERTIES, *FORECAST_PROPERTIES))
     return kept
 
 

@@ -46,7 +46,14 @@ STEPS: dict[int, tuple[str, ...]] = {
         "item_embedding_b",
     ),
     2: ("purchase_share", "share_growth", "locked"),
-    3: ("session_hash", "session_key", "pending_created_at"),
+    3: (
+        "session_hash",
+        "session_key",
+        "pending_created_at",
+        "size_model_key",
+        "alert_id",
+        "alert_raised_at",
+    ),
 }
 """What each version adds, by name of its block in `schema.cypher`; every statement says IF NOT EXISTS."""
 

@@ -144,6 +144,11 @@ def structural_virality(size: int, depth_sum: int, square_sum: int) -> float:
 
 ROOT_PROPERTIES = (*Tree().properties(), "lastActivityAt")
 """What only a root carries."""
+FORECAST_PROPERTIES = (
+    "forecastSize", "forecastLow", "forecastHigh", "forecastAt", "forecastFrom",
+    "forecastTimes", "forecastSizes", "forecastLows", "forecastHighs", "unusual", "alertedCodes",
+)  # fmt: skip
+"""What a root carries besides, as long as it is one: what is expected of its cascade, by the time of the forecast."""
 
 
 @dataclass(frozen=True, slots=True)

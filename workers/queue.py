@@ -21,6 +21,8 @@ TRAIN = "kith.train"
 PUBLISH = "kith.publish"
 SWEEP = "kith.sweep"
 COPY_CANONICAL = "kith.copy_canonical"
+FORECAST = "kith.forecast"
+LEARN_SIZES = "kith.learn_sizes"
 """Names of the tasks."""
 
 TRAIN_QUEUE = "train"
@@ -64,6 +66,15 @@ def enqueue_sweep(settings: Settings) -> None:
         QueueUnavailableError: the broker did not take the message.
     """
     _send(settings, SWEEP, DEFAULT_QUEUE)
+
+
+def enqueue_learning(settings: Settings) -> None:
+    """Ask for a model of how cascades grow, if one is due.
+
+    Raises:
+        QueueUnavailableError: the broker did not take the message.
+    """
+    _send(settings, LEARN_SIZES, DEFAULT_QUEUE)
 
 
 def enqueue(settings: Settings, kind: str, job_id: str) -> None:

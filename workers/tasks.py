@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import EngineError
-from graph import jobs, logs, monitor, pending
+from graph import alerts, jobs, logs, monitor, pending
 from graph.canonical import finish_canonical
 from graph.connection import Graph
 from graph.errors import ConflictError, GraphError
@@ -62,6 +62,7 @@ def sweep() -> None:
     jobs.prune(graph, KEPT_DAYS)
     if expired := pending.expire(graph, settings.wait_days):
         log.warning("dropped %d events that waited for more than %d days", expired, settings.wait_days)
+    alerts.prune(graph)
     sweep_artifacts(graph, settings)
     logs.prune(settings.logs)
     monitor.note_sweep(graph)
@@ -74,6 +75,23 @@ def copy_canonical() -> None:
     live = published(graph)
     if live is not None and not live["canonical"]:
         finish_canonical(graph)
+
+
+@app.task(name=queue.FORECAST)
+def forecast() -> None:
+    """Forecast the running cascades that are due."""
+    from workers.forecasting import forecast_due
+
+    forecast_due(process.mine()[1])
+
+
+@app.task(name=queue.LEARN_SIZES)
+def learn_sizes() -> None:
+    """Learn how cascades grow, if a model is due."""
+    from workers.forecasting import learn_if_due
+
+    if learned := learn_if_due(process.mine()[1]):
+        log.info("%s", learned)
 
 
 def _run(job_id: str, work: Work) -> None:

@@ -59,6 +59,7 @@ class CascadeNumbers(Answer):
     forecast_low: float | None
     forecast_high: float | None
     forecast_at: str | None
+    unusual: list[str]
 
 
 class Cascades(Answer):
@@ -81,9 +82,19 @@ class ShareInTree(Answer):
     opens: int
 
 
+class CascadeForecast(Answer):
+    """Shares that a cascade was expected to have a day after `at`; nine of ten end from `low` to `high`."""
+
+    at: str
+    size: int
+    low: int
+    high: int
+
+
 class Cascade(CascadeNumbers):
-    """A cascade with its shares, level by level; `truncated` when there are more."""
+    """A cascade with its forecasts so far and its shares, level by level; `truncated` when there are more shares."""
 
     level_sizes: list[int] | None
+    forecasts: list[CascadeForecast]
     shares: list[ShareInTree]
     truncated: bool

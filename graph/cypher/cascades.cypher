@@ -107,7 +107,8 @@ MATCH (root)-[:OF_ITEM]->(i:Item)
 RETURN root {
          .shareId, .channel, .platform, .campaignId, .cascadeSize, .cascadeDepth, .cascadeWidth, .levelSizes,
          .structuralVirality, .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies, .revenueAmounts,
-         .growth, .forecastSize, .forecastLow, .forecastHigh,
+         .growth, .forecastSize, .forecastLow, .forecastHigh, .forecastSizes, .forecastLows, .forecastHighs,
+         unusual: coalesce(root.unusual, []), forecastTimes: [at IN root.forecastTimes | at.epochMillis],
          occurredAt: root.occurredAt.epochMillis, lastActivityAt: root.lastActivityAt.epochMillis,
          forecastAt: root.forecastAt.epochMillis, itemId: i.itemId, itemTitle: i.title
        } AS root
@@ -145,7 +146,7 @@ MATCH (s)-[:OF_ITEM]->(i:Item)
 RETURN s {
          .shareId, .channel, .platform, .campaignId, .cascadeSize, .cascadeDepth, .cascadeWidth, .structuralVirality,
          .uniqueUsers, .opens, .conversions, .revenueMinor, .revenueCurrencies, .revenueAmounts, .growth,
-         .forecastSize, .forecastLow, .forecastHigh,
+         .forecastSize, .forecastLow, .forecastHigh, unusual: coalesce(s.unusual, []),
          occurredAt: s.occurredAt.epochMillis, lastActivityAt: s.lastActivityAt.epochMillis,
          forecastAt: s.forecastAt.epochMillis, itemId: i.itemId, itemTitle: i.title
        } AS root

@@ -1,6 +1,7 @@
-// nodes: every node by its own id, with what was said about it; since when an event waits is the server's clock
+// nodes: every node by its own id, with what was said about it; forecasts and since when an event waits are of the clock
 MATCH (n)
-WHERE NOT (n:KithSchema OR n:KithJob OR n:KithKey OR n:KithSession OR n:KithSnapshot OR n:KithTouch)
+WHERE NOT (n:KithSchema OR n:KithJob OR n:KithKey OR n:KithSession OR n:KithSnapshot OR n:KithTouch
+  OR n:KithSizeModel OR n:KithAlert)
 RETURN labels(n) AS labels, CASE WHEN n:KithPending THEN n {.*, createdAt: null} ELSE properties(n) END AS properties
 
 // relationships: every relationship by the ids of its ends

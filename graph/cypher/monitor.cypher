@@ -16,6 +16,11 @@ RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq,
        COLLECT { MATCH (e:KithSequence {key: 'expired'}) RETURN e.count }[0] AS expiredEvents,
        (now - COLLECT { MATCH (e:KithPending) WHERE e.createdAt > datetime({epochMillis: 0})
          RETURN e.createdAt.epochMillis ORDER BY e.createdAt LIMIT 1 }[0]) / 1000.0 AS pendingS,
+       COLLECT {
+         MATCH (a:KithAlert) WITH a.kind AS kind, a.code AS code, count(*) AS alerts RETURN {kind: kind, code: code, alerts: alerts}
+       } AS alerts,
+       (now - COLLECT { MATCH (z:KithSizeModel {key: 'live'}) RETURN z.learnedAt.epochMillis }[0]) / 1000.0
+         AS sizeModelAgeS,
        COUNT { (:KithTouch) } AS uncountedNotes,
        (now - COLLECT { MATCH (t:KithTouch) RETURN t.at.epochMillis LIMIT 1 }[0]) / 1000.0 AS uncountedS
 

@@ -87,6 +87,15 @@ CREATE INDEX pending_waits_for IF NOT EXISTS FOR (p:KithPending) ON (p.waitsFor)
 // pending_created_at: waiting events by since when they wait
 CREATE INDEX pending_created_at IF NOT EXISTS FOR (p:KithPending) ON (p.createdAt)
 
+// size_model_key: one model of how cascades grow
+CREATE CONSTRAINT size_model_key IF NOT EXISTS FOR (m:KithSizeModel) REQUIRE m.key IS UNIQUE
+
+// alert_id: one alert per cascade and code
+CREATE CONSTRAINT alert_id IF NOT EXISTS FOR (a:KithAlert) REQUIRE a.alertId IS UNIQUE
+
+// alert_raised_at: alerts by time
+CREATE INDEX alert_raised_at IF NOT EXISTS FOR (a:KithAlert) ON (a.raisedAt)
+
 // ended_tie_key: one record per tie that was ended
 CREATE CONSTRAINT ended_tie_key IF NOT EXISTS FOR (e:KithEndedTie) REQUIRE e.tieKey IS UNIQUE
 

@@ -1,4 +1,4 @@
-"""`kith cascades list | show | spread | recompute`: where shares spread."""
+"""`kith cascades list | show | spread | recompute | learn | alerts`: where shares spread."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 from kith.commands.arguments import add, connect, duration_s, settings
 from kith.terminal import print_json, progress, say, table
 
+SHOWN_FORECASTS = 5
+"""The newest so many; `--json` has all."""
+
 
 def register(commands: Any) -> None:
     """Add the commands on cascades."""
-    group = commands.add_parser("cascades", help="cascades of shares: list, show, spread, count anew")
+    group = commands.add_parser("cascades", help="cascades of shares: list, show, spread, count anew, learn, alerts")
     parts = group.add_subparsers(dest="cascades_command", metavar="ACTION", required=True)
     listed = add(parts, "list", "list cascades, those first in which most was shared lately", list_cascades)
     listed.add_argument("--all", action="store_true", help="also those in which nothing was shared for a day")
@@ -23,6 +26,10 @@ def register(commands: Any) -> None:
     show.add_argument("share", metavar="SHARE")
     show.add_argument("--limit", type=int, default=50, metavar="N", help="at most N shares (default 50)")
     _register_spread(add(parts, "spread", "report how shares spread, by item, channel, campaign or day", spread))
+    add(parts, "learn", "learn now how cascades grow; the scheduler does it once a day", learn)
+    told = add(parts, "alerts", "list the newest alerts on unusual cascades", list_alerts)
+    told.add_argument("--code", metavar="CODE", help="only these: exploding, burst, clockwork, fewUsers")
+    told.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (default 20)")
     add(parts, "recompute", "count every cascade anew, say what differed and repair it", recompute)
 
 
@@ -78,8 +85,11 @@ def show_cascade(arguments: argparse.Namespace) -> int:
         print_json(found)
         return 0
     for name, value in found.items():
-        if name not in ("shares", "truncated") and value is not None:
+        if name not in ("shares", "forecasts", "truncated") and value is not None:
             say(f"{name:20} {value}")
+    forecasts = found["forecasts"][-SHOWN_FORECASTS:]
+    if forecasts:
+        table(("forecast at", "shares a day later", "low", "high"), [tuple(one.values()) for one in forecasts])
     rows = [
         ("  " * row["depth"] + row["shareId"], row["userId"], row["occurredAt"], row["opens"]) for row in _tree(found)
     ]
@@ -171,3 +181,31 @@ def recompute(arguments: argparse.Namespace) -> int:
         if rows:
             table(("share", "property", "stored", "right"), rows)
     return 1 if found.differences else 0
+
+
+def learn(arguments: argparse.Namespace) -> int:
+    """Learn how cascades grow from the shop's own; too few past ones are no failure, there is no model then."""
+    from workers import forecasting
+
+    with connect() as graph:
+        found = forecasting.learn(graph)
+    print_json(asdict(found)) if arguments.json else say(str(found))
+    return 0
+
+
+def list_alerts(arguments: argparse.Namespace) -> int:
+    """List the newest alerts."""
+    from graph import alerts
+
+    with connect() as graph:
+        rows = alerts.newest(graph, limit=arguments.limit, code=arguments.code)
+    if arguments.json:
+        print_json({"alerts": rows})
+    elif not rows:
+        say("no alert")
+    else:
+        names = ("raisedAt", "code", "shareId", "shares", "cascadeSize")
+        table(
+            ("raised", "code", "root share", "shares then", "now"), [tuple(row[name] for name in names) for row in rows]
+        )
+    return 0

@@ -15,6 +15,7 @@ from kith.terminal import say, table
 if TYPE_CHECKING:
     from graph.files import ImportReport
     from graph.settings import Settings
+    from graph.size_model import Tried
 
 SHOWN_USERS = 3
 SHOWN_ITEMS = 5
@@ -92,6 +93,17 @@ def loaded(report: ImportReport) -> dict[str, Any]:
     }
 
 
+def growth(found: Tried) -> dict[str, Any]:
+    """Return what came of learning how cascades grow."""
+    is_tried = found.tried_ms is not None
+    return {
+        "tried": is_tried,
+        "learned": found.learned_ms is not None,
+        "cascades": found.cascades,
+        "shares": found.shares,
+    }
+
+
 def show(settings: Settings, world: World, summary: dict[str, Any], key: str, *, once: bool) -> None:
     """Print the summary as a person reads it."""
     say("\n== What was loaded")
@@ -99,6 +111,7 @@ def show(settings: Settings, world: World, summary: dict[str, Any], key: str, *,
     table(("table", "rows"), found["rows"].items())
     say(f"{found['newEvents']:,} events were new, {found['knownEvents']:,} were there; {found['rowsPerS']:,.0f} rows/s")
     _show_training(summary["training"])
+    _show_growth(summary["cascadeModel"])
     _show_answers(summary["answers"], dict(zip(world.items["itemId"], world.items["title"], strict=True)))
     say("\n== Time and memory")
     table(("stage", "seconds"), [(name, round(s, 1)) for name, s in summary["seconds"].items()])
@@ -115,6 +128,16 @@ def _show_training(metrics: dict[str, Any]) -> None:
     )
     rows = [(name, _interval(scores[name], "recall@20"), _interval(scores[name], "ndcg@20")) for name in METHODS]
     table(("method", "Recall@20 (95 %)", "NDCG@20 (95 %)"), rows)
+
+
+def _show_growth(found: dict[str, Any]) -> None:
+    past = f"{found['cascades']:,} cascades of {found['shares']:,} shares"
+    if not found["tried"]:
+        say("How cascades grow is still being learned: kith cascades learn says what came of it")
+    elif found["learned"]:
+        say(f"How cascades grow was learned from {past}; running ones get forecasts (kith cascades list)")
+    else:
+        say(f"Too little to learn how cascades grow: {past}")
 
 
 def _interval(found: dict[str, Any], key: str) -> str:

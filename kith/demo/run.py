@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from engine.world import World, WorldSettings, generate, write
-from graph import census, connection, files, jobs, keys, schema
+from graph import census, connection, files, jobs, keys, schema, size_model
 from graph.errors import ConflictError
 from graph.settings import CONSENT_PURPOSES, Settings
 from kith import stack
@@ -112,12 +112,14 @@ def _main_job(settings: Settings, demo: DemoSettings, stage_set: Stage, timings:
         with timings.stage("import", "load the world into Neo4j"), progress("import") as show:
             loaded = files.import_folder(graph, settings, folder, progress=show)
         with timings.stage("train", "one job: export, train GraphSAGE, evaluate, publish"):
+            queue.enqueue_learning(settings)  # how cascades grow, beside the training
             job = jobs.create(graph, "train", {"seed": demo.seed})
             queue.enqueue_training(settings, job["jobId"])
             ended = follow(graph, job["jobId"])
         if ended["state"] != "done":
             fail(f"the training job {ended['state']}: {ended.get('error')}; its log: {settings.logs}")
             return 1
+        growth = size_model.tried(graph)
         key = keys.create(graph, ("read", "ingest", "admin"), ttl_s=KEY_DAYS_S, label="demo")
     client = Client(f"http://127.0.0.1:{settings.api_port}", key)
     with timings.stage("answer", "ask the API"):
@@ -125,6 +127,7 @@ def _main_job(settings: Settings, demo: DemoSettings, stage_set: Stage, timings:
     summary = {
         "loaded": report.loaded(loaded),
         "training": ended["result"]["metrics"],
+        "cascadeModel": report.growth(growth),
         "answers": answers,
         "seconds": timings.seconds,
         "memory": stack.peak_memory(settings),

@@ -20,7 +20,7 @@ from api.shapes import answers
 from api.shapes.cascades import Cascade, Cascades
 from api.shapes.jobs import Models
 from api.shapes.spread import Spread
-from graph import cascades, entities, jobs, keys
+from graph import cascades, entities, forecasts, jobs, keys
 from graph.connection import Graph
 from graph.server.process import free_ports
 from graph.settings import Settings
@@ -431,9 +431,17 @@ def test_a_cascade_and_the_list_of_those_that_grow(call: Caller, graph: Graph, s
         pytest.approx(2, abs=0.1),
     )
     assert [row["userId"] for row in found["shares"]] == ["xia", "yan"]
+    assert (found["forecastSize"], found["forecasts"], found["unusual"]) == (None, [], [])
+    made = forecasts.Forecasted(first["eventId"], None, shares=2, size=5, low=3, high=9, codes=("burst",))
+    assert forecasts.write(graph, [made], 1_780_000_000_000) == {"burst": 1}
+    found = call("GET", f"/v1/cascades/{later['eventId']}").json or {}
+    Cascade.model_validate(found)
+    at = {"at": "2026-05-28T20:26:40.000Z", "size": 5, "low": 3, "high": 9}
+    assert (found["forecasts"], found["forecastAt"], found["unusual"]) == ([at], at["at"], ["burst"])
     page = call("GET", "/v1/cascades?campaignId=autumn&limit=1").json or {}
     Cascades.model_validate(page)
     assert [row["shareId"] for row in page["cascades"]] == [first["eventId"]]
+    assert (page["cascades"][0]["unusual"], page["cascades"][0]["forecastSize"]) == (["burst"], 5)
     rest = call("GET", f"/v1/cascades?campaignId=autumn&limit=1&cursor={page['cursor']}").json or {}
     assert rest == {"cascades": [], "cursor": None}
     assert_problem(call("GET", f"/v1/cascades?limit=1&cursor={page['cursor']}"), 409)

@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from engine.artifact import read_artifact
-from graph import jobs, schema, slots
+from graph import jobs, pending, schema, slots
 from graph.connection import Graph
 from graph.publication import publish
 from graph.server import jars, lock
@@ -167,6 +167,15 @@ def test_a_job_whose_worker_is_lost_and_one_that_waits(well: Settings, graph: Gr
         is_found(well, "running jobs", "publish lost the worker", "workers")
         is_found(well, "waiting jobs", "publish job has waited", "workers")
     cypher("MATCH (j:KithJob) DETACH DELETE j")
+
+
+def test_too_many_events_that_wait(well: Settings, cypher: Cypher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "MOST_WAITING", 1)
+    cypher(
+        "CREATE (:KithPending {pendingId: 'o1', waitsFor: 'share:gone', body: '{}', createdAt: datetime.realtime()})"
+    )
+    is_found(well, "waiting events", "1, the oldest for 0.0 days", "KITH_WAIT_DAYS")
+    cypher("MATCH (p:KithPending) DELETE p")
 
 
 def test_an_event_stream_that_nobody_reads(well: Settings) -> None:

@@ -1,4 +1,4 @@
-"""`kith cascades spread` on a real graph: what it prints, and what it refuses."""
+"""`kith cascades` on a real graph: what it prints, and what it refuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from graph import cascades
+from graph import cascades, forecasts
 from graph.connection import Graph
 from graph.events import ingest
 from graph.settings import Settings
@@ -71,3 +71,27 @@ def test_spread_draws_a_table_or_says_that_there_is_nothing(capsys: pytest.Captu
 def test_spread_refuses_what_is_out_of_bounds(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cascades", "spread", *words]) == 2
     assert f"kith: {line}\n" in capsys.readouterr().err
+
+
+def test_learn_says_that_there_is_too_little(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cascades", "learn"]) == 0
+    assert "too little to learn how cascades grow: 2 cascades of 3 shares are there;" in capsys.readouterr().out
+    assert main(["cascades", "learn", "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out) == {"cascades": 2, "shares": 3, "windows_s": []}
+
+
+def test_alerts_and_forecasts_are_told(graph: Graph, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cascades", "alerts"]) == 0
+    assert capsys.readouterr().out == "no alert\n"
+    made = forecasts.Forecasted("s0", None, shares=2, size=5, low=3, high=9, codes=("clockwork",))
+    forecasts.write(graph, [made], 1_780_000_000_000)
+    assert main(["cascades", "alerts", "--code", "clockwork", "--json"]) == 0
+    (alert,) = orjson.loads(capsys.readouterr().out)["alerts"]
+    assert (alert["code"], alert["shareId"], alert["shares"], alert["cascadeSize"]) == ("clockwork", "s0", 2, 2)
+    assert alert["raisedAt"] == "2026-05-28T20:26:40.000Z"
+    assert main(["cascades", "alerts"]) == 0
+    assert "clockwork" in capsys.readouterr().out
+    assert main(["cascades", "show", "s1"]) == 0
+    shown = capsys.readouterr().out
+    assert "2026-05-28T20:26:40.000Z" in shown
+    assert "shares a day later" in shown

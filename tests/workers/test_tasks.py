@@ -13,12 +13,15 @@ import pytest
 
 from api.recommending import recommend
 from api.services import Services
+from engine.propagation.record import records_at
+from engine.propagation.size import fit_sizes
 from engine.world import WorldSettings, generate, write
-from graph import entities, events, jobs, queries
+from graph import cascades, entities, events, jobs, queries, size_model
 from graph.connection import Graph
 from graph.files import import_folder
 from graph.publication import published
 from graph.settings import Settings
+from tests.engine.propagation.selfexciting import simulate
 from tests.workers.processes import process, until, worker_command
 from workers import queue
 
@@ -151,6 +154,25 @@ def test_the_sweeper_sends_what_the_queue_never_got(stack: Settings, graph: Grap
     )
     queue.enqueue_sweep(stack)
     assert ended(graph, job["jobId"], 60)["state"] == "done"
+
+
+def test_learning_and_forecasts_are_tasks_of_the_default_worker(stack: Settings, graph: Graph, cypher: Any) -> None:
+    cypher("MATCH (m:KithSizeModel) DELETE m")
+    queue.enqueue_learning(stack)
+    until(lambda: size_model.tried(graph).tried_ms is not None, 120)
+    # A model of another shop, learned a day ago; then something is shared here.
+    past = simulate(80, seed=0)[0]
+    model = fit_sizes(past, past.end_s + 86_400, windows_s=(3_600.0,))
+    assert model is not None
+    cypher("MATCH (m:KithSizeModel) DELETE m")
+    size_model.keep(graph, model, records_at(past, 0.0), cascades=80, shares=1, tried_ms=int(1000 * time.time()))
+    now = datetime.now(UTC).isoformat()
+    shared = {"eventId": "now1", "type": "share", "userId": "ann", "itemId": "tea", "occurredAt": now}
+    assert events.ingest(graph, stack, [shared]).accepted == 1
+    while cascades.count(graph, stack):
+        pass
+    with process(["celery", "--quiet", "-A", "workers.app:app", "beat"], stack, stack.logs / "beat-test.log"):
+        until(lambda: bool(cypher("MATCH (s:Share {shareId: 'now1'}) WHERE s.forecastSize >= 1 RETURN s")), 60)
 
 
 def test_a_job_whose_workers_always_die_is_failed_after_three(stack: Settings, graph: Graph, cypher: Any) -> None:
