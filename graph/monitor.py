@@ -1,10 +1,10 @@
-"""How the graph's own machinery is doing: what `/metrics` shows and `kith doctor` judges, in two short reads."""
+"""How the graph's own machinery is doing: what `/metrics` shows and `kith doctor` judges, in short reads."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from graph.connection import Graph
+from graph.connection import Graph, Transaction
 from graph.errors import GraphError
 
 
@@ -22,7 +22,11 @@ def state(graph: Graph, *, timeout_s: float) -> dict[str, Any]:
     Raises:
         UnavailableError: no answer within `timeout_s`.
     """
-    return graph.read("monitor.state", timeout_s=timeout_s)[0]
+
+    def read(tx: Transaction) -> dict[str, Any]:
+        return {**tx.run("monitor.state")[0], **tx.run("monitor.waiting")[0], "alerts": tx.run("monitor.alerts")}
+
+    return graph.transaction(read, read_only=True, timeout_s=timeout_s)
 
 
 def job_counts(graph: Graph, *, timeout_s: float) -> list[dict[str, Any]]:

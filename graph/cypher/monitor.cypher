@@ -13,16 +13,20 @@ RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq,
        now / 1000.0 AS serverTimeS,
        COUNT { (:Event) } AS ledgerEvents,
        COUNT { (:KithPending) } AS pendingEvents,
-       COLLECT { MATCH (e:KithSequence {key: 'expired'}) RETURN e.count }[0] AS expiredEvents,
-       (now - COLLECT { MATCH (e:KithPending) WHERE e.createdAt > datetime({epochMillis: 0})
-         RETURN e.createdAt.epochMillis ORDER BY e.createdAt LIMIT 1 }[0]) / 1000.0 AS pendingS,
-       COLLECT {
-         MATCH (a:KithAlert) WITH a.kind AS kind, a.code AS code, count(*) AS alerts RETURN {kind: kind, code: code, alerts: alerts}
-       } AS alerts,
-       (now - COLLECT { MATCH (z:KithSizeModel {key: 'live'}) RETURN z.learnedAt.epochMillis }[0]) / 1000.0
-         AS sizeModelAgeS,
        COUNT { (:KithTouch) } AS uncountedNotes,
        (now - COLLECT { MATCH (t:KithTouch) RETURN t.at.epochMillis LIMIT 1 }[0]) / 1000.0 AS uncountedS
+
+// waiting: events that wait too long, alerts and the model of how cascades grow; apart from the state: quicker to plan
+OPTIONAL MATCH (e:KithSequence {key: 'expired'})
+OPTIONAL MATCH (z:KithSizeModel {key: 'live'})
+WITH e.count AS expiredEvents, z.learnedAt.epochMillis AS learnedMs, datetime.realtime().epochMillis AS now
+RETURN expiredEvents, (now - learnedMs) / 1000.0 AS sizeModelAgeS,
+       (now - COLLECT { MATCH (o:KithPending) WHERE o.createdAt IS NOT NULL
+         RETURN o.createdAt.epochMillis ORDER BY o.createdAt LIMIT 1 }[0]) / 1000.0 AS pendingS
+
+// alerts: how many of each kind and code are kept
+MATCH (a:KithAlert)
+RETURN a.kind AS kind, a.code AS code, count(*) AS alerts
 
 // jobs: how many jobs of each kind are in each state, since when the oldest was asked for, how many lost their worker
 MATCH (j:KithJob)

@@ -107,7 +107,7 @@ def test_parents_that_come_while_their_children_are_dropped(
     hung = cypher("MATCH (c:Share)-[:RESHARE_OF]->(p) WHERE c.shareId STARTS WITH 'c' RETURN count(c) AS n")[0]["n"]
     assert hung + dropped == 12
     assert waiting(cypher) == 0
-    assert monitor.state(graph, timeout_s=10)["expiredEvents"] == (dropped or None)
+    assert monitor.state(graph, timeout_s=10)["expiredEvents"] in (dropped, dropped or None)
     assert cypher("MATCH (s:Share) WHERE s.waitsFor IS NOT NULL RETURN s") == []
     wrong = "MATCH (s:Share)-[:RESHARE_OF]->(p) WHERE s.rootShareId <> p.rootShareId RETURN s.shareId AS s"
     assert cypher(wrong) == []

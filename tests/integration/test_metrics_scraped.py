@@ -116,6 +116,10 @@ def test_the_state_of_jobs_queues_and_publication(server: Server, graph: Graph, 
     cypher("MATCH (j:KithJob {jobId: $id}) SET j.createdAt = datetime() - duration('PT100S')", id=waiting["jobId"])
     lost = jobs.create(graph, "publish", {})
     assert jobs.claim(graph, lost["jobId"], "someone", 0.01) is not None
+    cypher("CREATE (:KithSizeModel {key: 'live', learnedAt: datetime() - duration('PT100S')})")
+    cypher("CREATE (:KithAlert {alertId: 'a', kind: 'unusualCascade', code: 'burst', raisedAt: datetime()})")
+    cypher("CREATE (:KithPending {pendingId: 'p', waitsFor: 'share:s', createdAt: datetime() - duration('PT100S')})")
+    cypher("CREATE (:KithSequence {key: 'expired', count: 7})")
     monitor.note_sweep(graph)
     queue.enqueue_training(server.settings, waiting["jobId"])
     with redis.Redis.from_url(server.settings.broker) as broker:
@@ -131,6 +135,11 @@ def test_the_state_of_jobs_queues_and_publication(server: Server, graph: Graph, 
     assert sample(text, "kith_jobs", kind="publish", state="running") == 1
     assert sample(text, "kith_jobs", kind="publish", state="failed") == 0
     assert sample(text, "kith_jobs_lease_expired") == 1
+    assert sample(text, "kith_alerts", kind="unusualCascade", code="burst") == 1
+    assert sample(text, "kith_pending_events_expired_total") == 7
+    assert sample(text, "kith_pending_events") == 1
+    for age in ("kith_cascade_model_age_seconds", "kith_pending_oldest_seconds"):
+        assert 100 <= (sample(text, age) or 0) < 130
     assert 100 <= (sample(text, "kith_queue_oldest_job_seconds", queue="train") or 0) < 130
     assert sample(text, "kith_queue_oldest_job_seconds", queue="default") == 0
     assert sample(text, "kith_queue_messages", queue="train") == 1
