@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 
 from apiflask import APIFlask
 from flask import Response, current_app, g, request
@@ -66,6 +67,7 @@ def wsgi() -> Application:
 
 
 def _begin() -> None:
+    g.began_s = time.monotonic()
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
     if (request.content_length or 0) > request.max_content_length:
@@ -86,9 +88,8 @@ def _authorize() -> None:
             return
         needed = "read"
     if needed != "public":
-        g.key = admit(
-            request, needed, kith.keyring, lambda: kith.graph, session=getattr(view, SESSION_ATTRIBUTE, False)
-        )
+        takes_session = getattr(view, SESSION_ATTRIBUTE, False)
+        g.key = admit(request, needed, kith.keyring, kith.within, session=takes_session)
 
 
 def _end(response: Response) -> Response:

@@ -12,7 +12,7 @@ import threading
 from functools import cached_property
 from typing import cast
 
-from flask import current_app
+from flask import current_app, g
 
 from api.cascade_events import Watch
 from api.encoders import Encoders
@@ -31,6 +31,8 @@ log = logging.getLogger("kith.api")
 
 RETRY_S = 2.3
 """Transient errors are tried again for this long: with the driver's waits of 1 s and 2 s an answer comes in 4 s."""
+ANSWER_PART = 0.6
+"""Of `KITH_READ_TIMEOUT_S`: a request may wait so long for what does not grow with its size."""
 
 
 class Services:
@@ -63,6 +65,14 @@ class Services:
                 if self._graph is None or self._owner != os.getpid():
                     self._graph, self._owner = self._connect(), os.getpid()
         return self._graph
+
+    def within(self, more_s: float = 0.0) -> Graph:
+        """Return the connection for work that ends in time for the answer to the request that is handled.
+
+        Args:
+            more_s: what the request may take because of its size.
+        """
+        return self.graph.until(g.began_s + ANSWER_PART * self.settings.read_timeout_s + more_s)
 
     @property
     def metrics(self) -> RequestMetrics:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, ManagedTransaction, Query, Session, unit_of_work
+from neo4j.exceptions import DriverError, Neo4jError
 from neo4j.vector import Vector
 
 from graph.cypher_text import load
-from graph.errors import translated
+from graph.errors import UnavailableError, translated
 from graph.settings import Settings
 
 __all__ = ["Graph", "Transaction", "Vector", "connect"]
@@ -20,15 +24,25 @@ __all__ = ["Graph", "Transaction", "Vector", "connect"]
 Row = dict[str, Any]
 T = TypeVar("T")
 
+FIRST_DELAY_S = 0.05
+"""Before the second try; deadlocks pass quickly, the driver's own 1 s would be most of a write's p99."""
+NO_RETRY: dict[str, Any] = {"max_transaction_retry_time": -1.0}
+
 
 class Transaction:
     """A managed transaction: runs named queries; the driver may run the whole of it again after a transient error."""
 
-    def __init__(self, managed: ManagedTransaction) -> None:
+    def __init__(self, managed: ManagedTransaction, ends_s: float | None = None) -> None:
         self._managed = managed
+        self._ends_s = ends_s
 
     def run(self, name: str, /, **parameters: Any) -> list[Row]:
-        """Run the named query and return its rows."""
+        """Run the named query and return its rows.
+
+        Raises:
+            UnavailableError: the time for the work is over (see `Graph.until`).
+        """
+        _left_s(self._ends_s)
         return [dict(record) for record in self._managed.run(load(name), parameters)]
 
 
@@ -39,6 +53,7 @@ class Graph:
         self._driver = driver
         self._settings = settings
         self._sessions = sessions
+        self._ends_s: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +66,15 @@ class Graph:
     def close(self) -> None:
         """Close every connection."""
         self._driver.close()
+
+    def until(self, ends_s: float) -> Graph:
+        """Return this connection for work that somebody waits for: it ends by this moment of `time.monotonic()`.
+
+        Transactions are tried again as long as there is time and stopped when there is none, whatever they wait for.
+        """
+        limited = copy.copy(self)
+        limited._ends_s = ends_s
+        return limited
 
     def verify(self) -> str:
         """Return the server's agent (for example `Neo4j/2026.08.1`).
@@ -94,10 +118,23 @@ class Graph:
         Raises:
             UnavailableError, ConflictError, GraphError: as for `write`.
         """
-        limit = timeout_s or (self._settings.read_timeout_s if read_only else self._settings.write_timeout_s)
-        timed = unit_of_work(timeout=limit)(lambda managed: work(Transaction(managed)))
+        limit_s = timeout_s or (self._settings.read_timeout_s if read_only else self._settings.write_timeout_s)
+        if self._ends_s is None:
+            return self._attempt(work, read_only, limit_s)
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                return self._attempt(work, read_only, min(limit_s, _left_s(self._ends_s)), **NO_RETRY)
+            except UnavailableError as error:
+                if not _passes(error) or time.monotonic() + delay_s > self._ends_s:
+                    raise
+            time.sleep(delay_s * random.uniform(0.5, 1.0))
+            delay_s *= 2
+
+    def _attempt(self, work: Callable[[Transaction], T], read_only: bool, timeout_s: float, **options: Any) -> T:
+        timed = unit_of_work(timeout=timeout_s)(lambda managed: work(Transaction(managed, self._ends_s)))
         access = READ_ACCESS if read_only else WRITE_ACCESS
-        with self._session(default_access_mode=access) as session:
+        with self._session(default_access_mode=access, **options) as session:
             return session.execute_read(timed) if read_only else session.execute_write(timed)
 
     def stream(self, name: str, /, *, timeout_s: float, fetch_size: int = 1000, **parameters: Any) -> Iterator[Row]:
@@ -145,9 +182,26 @@ def connect(
             connection_timeout=5.0,
             connection_acquisition_timeout=10.0,
             max_transaction_retry_time=retry_s,
-            initial_retry_delay=0.05,  # deadlocks pass quickly; the default of 1 s would be most of a write's p99
+            initial_retry_delay=FIRST_DELAY_S,
             keep_alive=True,
             notifications_min_severity="OFF",
             user_agent="kithgraph",
         )
     return Graph(driver, settings, sessions)
+
+
+def _left_s(ends_s: float | None) -> float:
+    """Return how much time is left.
+
+    Raises:
+        UnavailableError: none.
+    """
+    left_s = float("inf") if ends_s is None else ends_s - time.monotonic()
+    if left_s <= 0:
+        raise UnavailableError("Neo4j did not answer in the time there was")
+    return left_s
+
+
+def _passes(error: UnavailableError) -> bool:
+    """Whether the driver would try again: nothing has been written, and the fault is one that passes."""
+    return isinstance(error.__cause__, DriverError | Neo4jError) and error.__cause__.is_retryable()

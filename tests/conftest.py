@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,9 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a Neo4j that runs as long as the tests do; consent of new users is everything."""
-    home = tmp_path_factory.mktemp("kith")
-    settings = server.on_free_ports(
+    """Settings of a Neo4j that runs as long as the tests do."""
+    settings = for_neo4j(tmp_path_factory.mktemp("kith"))
+    with server.running(settings):
+        yield settings
+
+
+def for_neo4j(home: Path) -> Settings:
+    """Return settings of a Neo4j on free ports with this home; consent of new users is everything."""
+    return server.on_free_ports(
         Settings(
             home=home,
             cache=Settings.load({name: value for name, value in os.environ.items() if name in CACHE_VARIABLES}).cache,
@@ -49,8 +56,6 @@ def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             neo4j_page_cache_mb=128,
         )
     )
-    with server.running(settings):
-        yield settings
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -85,3 +86,29 @@ def test_a_query_past_its_time_is_unavailable(graph: Graph) -> None:
 def test_retries_are_not_printed(graph: Graph) -> None:
     assert graph is not None
     assert logging.getLogger("neo4j").handlers
+
+
+def test_work_that_somebody_waits_for_ends_in_time(graph: Graph, settings: Settings, cypher: Cypher) -> None:
+    graph.write("events.create_users", ids=["held"], consent=[])
+
+    def hold(tx: Transaction) -> float:
+        tx.run("events.find_users", ids=["held"])
+        began_s = time.monotonic()
+        with pytest.raises(UnavailableError):
+            graph.until(began_s + 1.0).write_many(
+                [("events.create_users", {"ids": ["late"], "consent": []}), ("events.find_users", {"ids": ["held"]})]
+            )
+        return time.monotonic() - began_s
+
+    assert 0.9 < graph.transaction(hold) < 4.0
+    assert cypher("MATCH (u:User {userId: 'late'}) RETURN u") == []
+    with pytest.raises(UnavailableError, match="in the time there was"):
+        graph.until(time.monotonic()).read("monitor.state")
+
+
+def test_what_passes_is_tried_again_as_long_as_there_is_time(settings: Settings) -> None:
+    nobody = replace(settings, neo4j_uri=f"bolt://127.0.0.1:{free_ports(1)[0]}", neo4j_password="x")
+    began_s = time.monotonic()
+    with connect(nobody) as graph, pytest.raises(UnavailableError, match="cannot be reached"):
+        graph.until(began_s + 1.0).read("monitor.state")
+    assert 0.4 < time.monotonic() - began_s < 3.0
