@@ -14,8 +14,9 @@ from celery.signals import celeryd_init, setup_logging, worker_process_init, wor
 from graph import logs
 from graph.settings import Settings
 from workers import process, queue
+from workers.broker import SteadyAMQP
 
-SWEEP_EVERY_S = 30.0
+SWEEP_EVERY_S = 15.0
 COPY_EVERY_S = 300.0
 FORECAST_EVERY_S = 10.0
 LEARN_LOOK_EVERY_S = 600.0
@@ -96,7 +97,7 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("kith", set_as_current=True)
+app = Celery("kith", amqp=SteadyAMQP, set_as_current=True)
 app.add_defaults(configuration)
 
 

@@ -86,6 +86,11 @@ def enqueue(settings: Settings, kind: str, job_id: str) -> None:
     (enqueue_training if kind == "train" else enqueue_publication)(settings, job_id)
 
 
+def queue_of(kind: str) -> str:
+    """Return the queue of jobs of this kind."""
+    return TRAIN_QUEUE if kind == "train" else DEFAULT_QUEUE
+
+
 def ping(settings: Settings) -> None:
     """Make sure that the broker answers.
 

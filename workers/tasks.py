@@ -29,8 +29,9 @@ from workers.watch import LEASE_S, JobStopped, Watch
 
 log = logging.getLogger("kith.workers")
 
-WAITED_S = 60.0
+WAITED_S = 20.0
 """A job that is queued for longer is sent again by the sweeper."""
+COUNT_TIMEOUT_S = 5.0
 KEPT_DAYS = 30
 CLAIM_POLL_S = 1.0
 
@@ -53,12 +54,11 @@ def publish_job(job_id: str) -> None:
 def sweep() -> None:
     """Send again what the queue lost or a dead worker left, and remove what is kept long enough."""
     settings, graph = process.mine()
-    for job in jobs.take_stale(graph, WAITED_S):
-        try:
-            queue.enqueue(settings, job["kind"], job["jobId"])
-        except QueueUnavailableError as error:
-            log.warning("no message for a job that waits: %s", error)
-            return
+    try:
+        _send_again(graph, settings)
+    except QueueUnavailableError as error:
+        log.warning("no message for a job that waits: %s", error)
+        return
     jobs.prune(graph, KEPT_DAYS)
     if expired := pending.expire(graph, settings.wait_days):
         log.warning("dropped %d events that waited for more than %d days", expired, settings.wait_days)
@@ -92,6 +92,21 @@ def learn_sizes() -> None:
 
     if learned := learn_if_due(process.mine()[1]):
         log.info("%s", learned)
+
+
+def _send_again(graph: Graph, settings: Settings) -> None:
+    """Send what waits too long; a queue that holds a message for each of its jobs has lost none, and is left alone.
+
+    Raises:
+        QueueUnavailableError: the broker does not answer.
+    """
+    surplus, _ = queue.lengths(settings)
+    for row in monitor.job_counts(graph, timeout_s=COUNT_TIMEOUT_S):
+        if row["state"] == "queued":
+            surplus[queue.queue_of(row["kind"])] -= row["jobs"]
+    for job in jobs.take_stale(graph, WAITED_S):
+        if job["state"] == "running" or surplus[queue.queue_of(job["kind"])] < 0:
+            queue.enqueue(settings, job["kind"], job["jobId"])
 
 
 def _run(job_id: str, work: Work) -> None:

@@ -20,7 +20,7 @@ from kith.stack import checks, control, table
 QUERY_TIMEOUT_S = 10.0
 WRITER_OVERDUE_S = 60.0
 LEASE_OVERDUE_S = 60.0
-"""A sweeper comes every 30 seconds, so what is overdue for longer is not being looked after."""
+"""A sweeper comes every 15 seconds, so what is overdue for longer is not being looked after."""
 WAITED_S = 600.0
 SWEEP_AGE_S = 120.0
 STREAM_AGE_S = 120.0

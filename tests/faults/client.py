@@ -67,6 +67,13 @@ class Client:
         time.sleep(float(wait_s) if wait_s.isdigit() else 1.0)
         return None
 
+    def insist(self, verb: str, path: str, body: Any = None, good: Sequence[int] = (200,)) -> Any:
+        """Ask until there is a good answer; gives up after `GIVEN_UP_S`."""
+        deadline_s = time.monotonic() + GIVEN_UP_S
+        while (answer := self.ask(verb, path, body, good)) is None:
+            assert time.monotonic() < deadline_s, self.wrong[-3:]
+        return answer
+
     def deliver(self, batch: list[Event]) -> None:
         """Send events until they are taken, all of them; gives up after `GIVEN_UP_S`."""
         self.sent += batch
