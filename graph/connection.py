@@ -15,6 +15,7 @@ from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, ManagedTrans
 from neo4j.exceptions import DriverError, Neo4jError
 from neo4j.vector import Vector
 
+from graph.clock import ServerClock
 from graph.cypher_text import load
 from graph.errors import UnavailableError, translated
 from graph.settings import Settings
@@ -54,6 +55,7 @@ class Graph:
         self._settings = settings
         self._sessions = sessions
         self._ends_s: float | None = None
+        self._clock = ServerClock()
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +77,14 @@ class Graph:
         limited = copy.copy(self)
         limited._ends_s = ends_s
         return limited
+
+    def now_ms(self) -> int:
+        """Return the server's time, ms since 1970, whatever this machine's clock says.
+
+        Raises:
+            UnavailableError: it had to be asked and did not answer.
+        """
+        return self._clock.ms(lambda: self.read("events.read_clock")[0]["ms"])
 
     def verify(self) -> str:
         """Return the server's agent (for example `Neo4j/2026.08.1`).

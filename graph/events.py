@@ -86,7 +86,7 @@ def ingest(
         graph: where to.
         settings: `ledger_days`, `unknown_ids` and `consent_default` are used.
         events: at most `MAX_EVENTS`, in the shapes of the contract.
-        now_s: the server's clock, seconds since 1970 UTC; None reads it.
+        now_s: seconds since 1970 UTC; None: Neo4j's clock, which does not go by this machine's.
         imported: old events and events without a time are taken, and their ledger entries are kept for ever.
 
     Raises:
@@ -95,7 +95,7 @@ def ingest(
     """
     if len(events) > MAX_EVENTS:
         raise ValueError(f"at most {MAX_EVENTS} events at once")
-    now_ms = int((time.time() if now_s is None else now_s) * 1000)
+    now_ms = graph.now_ms() if now_s is None else int(now_s * 1000)
     oldest_ms = None if imported else now_ms - settings.ledger_days * 86_400_000
     rejected: list[Rejection] = []
     entries: list[Entry] = []

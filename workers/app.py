@@ -21,6 +21,8 @@ COPY_EVERY_S = 300.0
 FORECAST_EVERY_S = 10.0
 LEARN_LOOK_EVERY_S = 600.0
 """Between two looks at whether a model of how cascades grow is due."""
+EXPIRES_S = 7200.0
+"""What the scheduler sent is void after so long, but not at once to a worker whose clock is an hour ahead."""
 SOCKET_TIMEOUT_S = 5.0
 HEALTH_CHECK_S = 4
 """A consumer whose broker went silent reconnects after about twice this."""
@@ -74,22 +76,22 @@ def configuration() -> dict[str, Any]:
             "sweep": {
                 "task": queue.SWEEP,
                 "schedule": SWEEP_EVERY_S,
-                "options": {"queue": queue.DEFAULT_QUEUE, "expires": SWEEP_EVERY_S},
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": EXPIRES_S},
             },
             "copy-canonical": {
                 "task": queue.COPY_CANONICAL,
                 "schedule": COPY_EVERY_S,
-                "options": {"queue": queue.DEFAULT_QUEUE, "expires": COPY_EVERY_S},
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": EXPIRES_S},
             },
             "forecast": {
                 "task": queue.FORECAST,
                 "schedule": FORECAST_EVERY_S,
-                "options": {"queue": queue.DEFAULT_QUEUE, "expires": FORECAST_EVERY_S},
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": EXPIRES_S},
             },
             "learn-sizes": {
                 "task": queue.LEARN_SIZES,
                 "schedule": LEARN_LOOK_EVERY_S,
-                "options": {"queue": queue.DEFAULT_QUEUE, "expires": LEARN_LOOK_EVERY_S},
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": EXPIRES_S},
             },
         },
         # Beat's own record of what it sent last; lost with it is at most one early sweep.

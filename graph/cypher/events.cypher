@@ -1,3 +1,6 @@
+// read_clock: the server's clock, ms since 1970
+RETURN datetime.realtime().epochMillis AS ms
+
 // write_ledger: one entry per event; answers with those that were there before; rows [eventId, bodyHash]
 UNWIND $rows AS row
 MERGE (e:Event {eventId: row[0]})
