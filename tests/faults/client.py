@@ -16,7 +16,7 @@ import orjson
 from tests.faults.shop import Event, Stream
 
 TAKEN, AWAY = 202, 503
-GIVEN_UP_S = 120.0
+GIVEN_UP_S = 300.0
 IDLE_S = 5.0
 """A connection that was not used for so long is made anew: the server closes idle ones."""
 
@@ -89,6 +89,7 @@ class Client:
             else:
                 self.wrong.append(f"refused {answer['rejected'][:3]}")
             return
+        self.wrong.append(f"given up after {GIVEN_UP_S:.0f} s, from {batch[0]['eventId']} on")
 
 
 def stream_of(client: Client, stream: Stream, size: int) -> Callable[[], None]:
