@@ -22,8 +22,8 @@ MASK: Final = 2**256 - 1
 def digest(graph: Graph, *, timeout_s: float = TIMEOUT_S) -> str:
     """Return 64 hexadecimal digits that do not depend on internal ids, order, or the server's clock.
 
-    Jobs, keys, sessions, forecasts, alerts and the schema record are left out. The hashes of all nodes and relationships
-    are added modulo 2^256, so memory does not grow with the graph.
+    Jobs, keys, sessions, forecasts, alerts and the schema record are left out. The hashes of all nodes and
+    relationships are added modulo 2^256, so memory does not grow with the graph.
 
     Raises:
         UnavailableError: Neo4j does not answer within `timeout_s`.
