@@ -79,7 +79,7 @@ def _expire(tx: Transaction, days: int) -> int:
         awaited[kind].add(name)
         if (event := orjson.loads(row["body"]))["type"] == "share":
             reshares[row["pendingId"]] = event["shareId"]
-    tx.run("events.hold_purchases", ids=sorted(awaited["purchase"]))
+    tx.run("pending.hold_purchases", ids=sorted(awaited["purchase"]))
     tx.run("events.lock_shares", ids=sorted(reshares.values()))
     tx.run("events.hold_shares", ids=sorted(awaited["share"]))
     dropped: list[str] = tx.run("pending.drop", ids=sorted(row["pendingId"] for row in rows))[0]["dropped"]

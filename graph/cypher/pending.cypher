@@ -11,6 +11,13 @@ MATCH (p:KithPending) WHERE p.createdAt < datetime.realtime() - duration({days: 
 RETURN p.pendingId AS pendingId, p.waitsFor AS waitsFor, p.body AS body
 ORDER BY p.createdAt LIMIT $limit
 
+// hold_purchases: keeps others from creating purchases that are missing, before this transaction ends
+UNWIND $ids AS id
+MERGE (e:Event {eventId: id})
+ON CREATE SET e.placeholder = true
+WITH e WHERE e.placeholder IS NOT NULL
+DELETE e
+
 // drop: drops waiting events, answers with those that still waited, and counts them
 UNWIND $ids AS id
 MATCH (p:KithPending {pendingId: id})

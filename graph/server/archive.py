@@ -13,7 +13,8 @@ from pathlib import Path
 from graph.server import config
 from graph.server.java import java_home
 
-KEPT = 2
+KEPT = 4
+"""Of about 200 MB each; checkouts that share a cache have one each, as their Javas lie in different places."""
 
 
 def path(class_path: Sequence[Path]) -> Path:

@@ -84,6 +84,9 @@ class Dying:
 
         return self._graph.transaction(interrupted, **options)
 
+    def now_ms(self) -> int:
+        return self._graph.now_ms()
+
     def run(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
         if self._left == 0:
             self._end()

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.app import Application, create_app
+from api.keyring import SCOPE_ATTRIBUTE
 from graph import cascades, entities, events, keys
 from graph.connection import Graph
 from graph.settings import Settings
@@ -164,6 +165,22 @@ def test_errors_are_pages(client: FlaskClient, key: str) -> None:
     ):
         answer = client.get(path)
         assert (answer.status_code, answer.mimetype) == (status, "text/html"), path
+
+
+def test_every_page_wants_a_session(client: FlaskClient, app: Application) -> None:
+    public = {"/console/login", "/console/static/<path:name>"}
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/console")]
+    assert len(rules) >= 8
+    for rule in rules:
+        needed = getattr(app.view_functions[rule.endpoint], SCOPE_ATTRIBUTE)
+        assert needed == ("public" if rule.rule in public else "read"), rule.rule
+        if rule.rule not in public:
+            path = re.sub(r"<[^>]+>", "x", rule.rule)
+            for given in ({}, {"Cookie": f"{COOKIE}=kiths_{'0' * 64}"}, {"Authorization": "Bearer nonsense"}):
+                for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                    refused = client.open(path, method=verb, headers=given)
+                    assert refused.status_code == (303 if verb == "GET" else 401), (verb, path)
+                    assert verb != "GET" or refused.headers["Location"].startswith("/console/login?next=/console")
 
 
 def test_a_link_from_another_site_asks_again_from_our_own_page(client: FlaskClient) -> None:
