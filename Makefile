@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check faults up down bench engine lock clean
+.PHONY: help install demo test coverage check faults up down bench engine lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ demo: $(STAMP) ## Run the main job on a generated world and leave the stack up
 
 # Java's first compiler alone: a test's Neo4j does not live long enough to earn back what the second one costs.
 test: $(STAMP) ## Run the tests on a real Neo4j and a real broker (their long forms: make faults)
-	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/python -m pytest -m 'not long' --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --durations=10
+	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/python -m pytest -m 'not long' --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations=10
+
+coverage: $(STAMP) ## Run the tests and say which lines they reach (takes longer)
+	$(BIN)/python -m pytest -m 'not long' --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: $(STAMP) ## Format, lint, types, import rules, documents
 	$(BIN)/ruff format --check .

@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import cast
 
@@ -24,7 +27,7 @@ from api.signing import Signer
 from api.streams import Streams
 from graph import queries
 from graph.connection import Graph, connect
-from graph.errors import GraphError
+from graph.errors import GraphError, UnavailableError
 from graph.settings import Settings
 
 log = logging.getLogger("kith.api")
@@ -33,6 +36,10 @@ RETRY_S = 2.3
 """Transient errors are tried again for this long: with the driver's waits of 1 s and 2 s an answer comes in 4 s."""
 ANSWER_PART = 0.6
 """Of `KITH_READ_TIMEOUT_S`: a request may wait so long for what does not grow with its size."""
+WRITERS = 2
+"""Large requests that one process writes at a time: more would only wait for each other's locks in Neo4j."""
+LARGE = 20
+"""Events of a large request."""
 
 
 class Services:
@@ -47,6 +54,7 @@ class Services:
         self.streams = Streams(settings.api_streams, self._stream)
         self.ending = threading.Event()
         """Set when the server process is to end: streams stop at once."""
+        self._writers = threading.BoundedSemaphore(WRITERS)
         self._lock = threading.RLock()
         self._graph: Graph | None = None
         self._owner = 0
@@ -72,7 +80,27 @@ class Services:
         Args:
             more_s: what the request may take because of its size.
         """
-        return self.graph.until(g.began_s + ANSWER_PART * self.settings.read_timeout_s + more_s)
+        return self.graph.until(self._ends_s() + more_s)
+
+    @contextmanager
+    def writing(self, events: int) -> Iterator[None]:
+        """Wait for a turn to write so many events; few need none.
+
+        Raises:
+            UnavailableError: none came in the time that the request may wait.
+        """
+        if events < LARGE:
+            yield
+            return
+        if not self._writers.acquire(timeout=max(self._ends_s() - time.monotonic(), 0.0)):
+            raise UnavailableError("other requests are being written")
+        try:
+            yield
+        finally:
+            self._writers.release()
+
+    def _ends_s(self) -> float:
+        return g.began_s + ANSWER_PART * self.settings.read_timeout_s
 
     @property
     def metrics(self) -> RequestMetrics:

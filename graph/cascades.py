@@ -169,17 +169,15 @@ class Counting:
 
     def _settle_first(self, candidates: list[tuple[str, str]]) -> None:
         """Have one share per user and cascade count for the user."""
-        groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for share_id, user_id in sorted(set(candidates)):  # trees that join together are named by each of their roots
-            self._load([share_id])
-            groups[user_id, self._way_up(self._nodes[share_id])[-1].share_id].append(share_id)
-        asked = [key for key, ids in groups.items() if ids != [key[1]]]
-        there: dict[tuple[str, str], set[str]] = {}
+        self._load(share_id for share_id, _ in candidates)
+        groups: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for share_id, user_id in candidates:  # trees that join together are named by each of their roots
+            groups[user_id, self._way_up(self._nodes[share_id])[-1].share_id].add(share_id)
+        asked = [key for key, rivals in groups.items() if rivals != {key[1]}]
         for row in self._tx.run("cascades.read_first", rows=sorted(map(list, asked))) if asked else []:
-            there[row["userId"], row["rootShareId"]] = set(row["shareIds"])
-        for key, ids in groups.items():
-            rivals = there.get(key, set()).union(ids)
-            self._load(rivals)
+            groups[row["userId"], row["rootShareId"]].update(row["shareIds"])
+        self._load(share_id for rivals in groups.values() for share_id in rivals)
+        for rivals in groups.values():
             for share_id in rivals - {min(rivals)}:
                 self._nodes[share_id].is_first = False
                 self._changed.add(share_id)

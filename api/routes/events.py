@@ -36,7 +36,8 @@ def ingest(body: Any) -> Response:
     if not 1 <= len(given) <= MOST_EVENTS:
         raise InputError(f"send 1 to {MOST_EVENTS} events")
     kith = services()
-    outcome = ledger.ingest(kith.within(EVENT_S * len(given)), kith.settings, given)
+    with kith.writing(len(given)):
+        outcome = ledger.ingest(kith.within(EVENT_S * len(given)), kith.settings, given)
     content = {
         "accepted": outcome.accepted,
         "duplicates": outcome.duplicates,

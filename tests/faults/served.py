@@ -8,6 +8,7 @@ import json
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,13 @@ class Client:
         refused = tuple(each["problem"]["status"] for each in said.get("rejected", ()))
         counts = (said.get("accepted", 0), said.get("duplicates", 0), refused)
         return Answer(response.status, *counts, response.headers.get("Retry-After"))
+
+    def patient(self, events: Any) -> Answer:
+        """Send events, again after each 503, as it asks; a Neo4j that has just started compiles its plans first."""
+        ends = time.monotonic() + WAIT_S
+        while (answer := self.post(events)).status == 503 and answer.retry_after and time.monotonic() < ends:
+            time.sleep(float(answer.retry_after))
+        return answer
 
 
 def new_key(graph: Graph) -> str:

@@ -134,7 +134,7 @@ def at_once(clients: list[Client], bodies: list[Event]) -> list[Answer]:
 
     def send(number: int) -> list[Answer]:
         start.wait(10)
-        return [clients[number].post(body) for body in bodies[number :: len(clients)]]
+        return [clients[number].patient(body) for body in bodies[number :: len(clients)]]
 
     with ThreadPoolExecutor(len(clients)) as pool:
         return list(itertools.chain.from_iterable(pool.map(send, range(len(clients)))))
@@ -150,7 +150,7 @@ def undo(cypher: Cypher, client: Client, round_: int) -> None:
         event("friend", f"again{n}", 9, userId=f"ann{n}", friendId="ben"),
         event("follow", f"anew{n}", 9, userId=f"ann{n}", friendId="ben"),
     ]
-    assert client.post(back).accepted == len(back)
+    assert client.patient(back).accepted == len(back)
     cypher("MATCH (s:Share {shareId: $s}) DETACH DELETE s", s=f"share{n}")
     cypher("MATCH ()-[p:PURCHASED {eventId: $p}]->() DELETE p", p=f"bought{n}")
     cypher("MATCH (:User {userId: $u})-[r]->() WHERE NOT type(r) IN ['FRIEND', 'FOLLOWS'] DELETE r", u=f"ada{n}")
@@ -158,7 +158,7 @@ def undo(cypher: Cypher, client: Client, round_: int) -> None:
 
 def test_ten_times_from_eight_clients_every_type_once(clients: list[Client], cypher: Cypher, report: Report) -> None:
     for round_ in range(ROUNDS):
-        assert clients[0].post(given(round_)).accepted == 4
+        assert clients[0].patient(given(round_)).accepted == 4
         for one, _, query in one_of_each(round_).values():
             said = at_once(clients, [one] * DELIVERIES)
             found = effects(cypher, one, query)
@@ -176,8 +176,8 @@ def test_after_its_effect_was_deleted_it_stays_deleted(
 ) -> None:
     for round_ in range(ROUNDS):
         every = one_of_each(round_)
-        assert clients[0].post(given(round_)).accepted == 4
-        assert clients[0].post([one for one, _, _ in every.values()]).accepted == len(SHAPES)
+        assert clients[0].patient(given(round_)).accepted == 4
+        assert clients[0].patient([one for one, _, _ in every.values()]).accepted == len(SHAPES)
         undo(cypher, clients[0], round_)
         before = digest(graph)
         for one, _, query in every.values():
@@ -197,7 +197,7 @@ def test_another_body_under_the_same_id_is_a_conflict(
 ) -> None:
     for round_ in range(ROUNDS):
         every = one_of_each(round_)
-        assert clients[0].post(given(round_)).accepted == 4
+        assert clients[0].patient(given(round_)).accepted == 4
         for one, other, _ in every.values():
             said = at_once(clients, [one, other] * DELIVERIES)
             taken = Counter(number % 2 for number, each in enumerate(_in_order(said)) if each.status == 202)
@@ -259,7 +259,7 @@ def is_in_ledger(cypher: Cypher, number: int) -> bool:
 def test_the_answer_is_lost_on_its_way_to_the_client(shop: Shop, graph: Graph, cypher: Cypher, report: Report) -> None:
     key = new_key(graph)
     with Cut(shop.port, lambda part: part.startswith(b"POST ")).open() as cut, Client(cut.port, key) as other:
-        assert other.post(given(0)).accepted == 4
+        assert other.patient(given(0)).accepted == 4
         for number in range(CUTS):
             report.attempted += 1
             with Client(cut.port, key) as client:
@@ -282,7 +282,7 @@ def test_the_answer_to_the_commit_is_lost_on_its_way_from_neo4j(
     report.seed = SEED
     chance = random.Random(SEED)
     with Client(shop.port, new_key(graph)) as client:
-        assert client.post(given(0)).accepted == 4
+        assert client.patient(given(0)).accepted == 4
         for number in range(CUTS):
             report.attempted += 1
             bolt.armed.set()

@@ -126,6 +126,7 @@ def test_eight_writers_on_fifty_hubs(
     took_s: list[float] = []
     cold_s: list[float] = []
     statuses: Counter[int] = Counter()
+    refused: list[int] = []
 
     def write(number: int) -> int:
         accepted = 0
@@ -134,14 +135,18 @@ def test_eight_writers_on_fifty_hubs(
                 began = time.monotonic()
                 said = client.post(batch)
                 (took_s if at >= COLD else cold_s).append(time.monotonic() - began)
-                statuses[said.status] += 1
+                if at >= COLD:
+                    statuses[said.status] += 1
+                if said.status == 503 and at < COLD:  # as after any start of Neo4j: its plans were not ready in time
+                    refused.append(at)
+                    said = client.patient(batch)
                 accepted += said.accepted
                 report.unexpected += said.accepted + said.duplicates != len(batch)
         return accepted
 
     with served(settings, broker_url, tmp_path) as shop, ThreadPoolExecutor(WRITERS + 1) as pool:
         with Client(shop.port, key) as first:  # plans are made once, not in the race
-            assert first.post(warm_up()).status == 202
+            assert first.patient(warm_up()).status == 202
         cypher("MATCH (n) WHERE NOT n:KithSchema AND NOT n:KithKey DETACH DELETE n")
         stop = threading.Event()
         counting = pool.submit(count_beside, graph, settings, stop)
@@ -155,7 +160,7 @@ def test_eight_writers_on_fifty_hubs(
     p50, p99 = (statistics.quantiles(took_s, n=100)[at] for at in (49, 98))
     print(
         f"writers={WRITERS} batch={BATCH} batches={len(took_s)} statuses={dict(statuses)} p50_s={p50:.3f} "
-        f"p99_s={p99:.3f} slowest_s={max(took_s):.3f} slowest_cold_s={max(cold_s):.3f} "
+        f"p99_s={p99:.3f} slowest_s={max(took_s):.3f} slowest_cold_s={max(cold_s):.3f} cold_503={len(refused)} "
         f"events_per_s={accepted / lasted_s:.0f}"
     )
     judge(report, cypher, given, accepted)

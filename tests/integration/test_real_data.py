@@ -20,13 +20,13 @@ def folder_of(public_data: Path, name: str) -> Path:
     return public_data / name
 
 
-BUSIEST = 250
+BUSIEST = 120
 
 
 @pytest.mark.parametrize(
     ("name", "likes", "friendships", "lift"),
     [
-        ("lastfm-busiest", 9_892, 3_633, 1.0),
+        ("lastfm-busiest", 4_726, 1_385, 1.0),
         pytest.param("lastfm-sociallgn", 74_267, 12_717, 1.5, marks=pytest.mark.long),
     ],
 )
