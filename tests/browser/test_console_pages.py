@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -130,11 +131,20 @@ class Page:
     def all(self, selector: str) -> list[Any]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def texts(self, selector: str) -> list[str]:
+        """What these elements say, read at one moment: the page's script may replace them at any time."""
+        return self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)", selector
+        )
+
     def number(self, name: str) -> str:
         return self.one(f"[data-number={name}]").text
 
     def until(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.05).until(lambda _: condition())
+        """Wait until the condition holds; what the page's script replaces while it looks is looked at again."""
+        replaced = [StaleElementReferenceException, IndexError]
+        patience = WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.05, ignored_exceptions=replaced)
+        patience.until(lambda _: condition())
 
     def live(self) -> None:
         self.until(lambda: self.one("#state").text == "Live")
@@ -175,16 +185,15 @@ def test_a_page_leads_through_the_login_back_to_itself(server: Server, shop: Sho
 def test_the_list_shows_what_grows_and_grows_itself(page: Page, shop: Shop, tmp_path: Path) -> None:
     page.open("/console/cascades")
     page.live()
-    rows = page.all("#rows tr")
-    assert [row.find_element(By.TAG_NAME, "a").text for row in rows] == ["Lamp <b>&</b> shade", "chair"]
-    assert "1\u202f234.56 EUR" in rows[0].text
+    assert page.texts("#rows a") == ["Lamp <b>&</b> shade", "chair"]
+    assert "1\u202f234.56 EUR" in page.texts("#rows tr")[0]
     page.driver.save_screenshot(str(tmp_path / "cascades.png"))
     shop.post(shop.event("share", "user10", itemId="chair", shareId="c1", parentShareId="c0"))
-    page.until(lambda: page.all("#rows tr td:nth-of-type(2)")[1].text == "2")
+    page.until(lambda: page.texts("#rows tr td:nth-of-type(2)") == ["30", "2"])
     page.one("[name=itemId]").send_keys("chair", Keys.ENTER)
     page.until(lambda: len(page.all("#rows tr")) == 1)
     page.live()
-    assert page.one("#rows a").text == "chair"
+    assert page.texts("#rows a") == ["chair"]
 
 
 def test_a_tree_is_drawn_and_grows(page: Page, shop: Shop, tmp_path: Path) -> None:

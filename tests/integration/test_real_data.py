@@ -26,7 +26,7 @@ BUSIEST = 120
 @pytest.mark.parametrize(
     ("name", "likes", "friendships", "lift"),
     [
-        ("lastfm-busiest", 4_726, 1_385, 1.0),
+        pytest.param("lastfm-busiest", 4_726, 1_385, 1.0, marks=pytest.mark.long),
         pytest.param("lastfm-sociallgn", 74_267, 12_717, 1.5, marks=pytest.mark.long),
     ],
 )

@@ -39,8 +39,13 @@ def test_a_failure_is_not_tried_again_by_itself(class_path: list[Path]) -> None:
 
 
 def test_old_archives_go(tmp_path: Path) -> None:
-    for age, name in enumerate(("start-3.aot", "start-2.aot", "start-1.aot")):
+    for age, name in enumerate(("start-5.aot", "start-4.aot", "start-3.aot", "start-2.aot", "start-1.aot")):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     archive.prune(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["start-2.aot", "start-3.aot"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "start-2.aot",
+        "start-3.aot",
+        "start-4.aot",
+        "start-5.aot",
+    ]
