@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 
 from apiflask import APIFlask
 from flask import Response, current_app, g, request
@@ -67,7 +66,6 @@ def wsgi() -> Application:
 
 
 def _begin() -> None:
-    g.began_s = time.monotonic()
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
     if (request.content_length or 0) > request.max_content_length:

@@ -15,7 +15,6 @@ from werkzeug.exceptions import HTTPException, NotFound
 from api.bodies import UnsupportedBodyError
 from api.keyring import ForbiddenError, UnauthenticatedError
 from api.signing import TokenError
-from api.streams import BusyError
 from engine.errors import ArtifactError, DataError
 from graph.errors import (
     AuthenticationError,
@@ -45,7 +44,6 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (TokenError, 422),
     (InputError, 422),
     (DataError, 422),
-    (BusyError, 503),
     (UnavailableError, 503),
     (QueueUnavailableError, 503),
     (AuthenticationError, 503),

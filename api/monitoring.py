@@ -27,14 +27,14 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.began = time.perf_counter()
+    g.began_s = time.monotonic()
     metrics = services().metrics
     metrics.in_flight.inc()
     g.metrics = metrics
 
 
 def _end(response: Response) -> Response:
-    took_s = time.perf_counter() - g.began
+    took_s = time.monotonic() - g.began_s
     route = template(request.url_rule.rule) if request.url_rule is not None else "unmatched"
     method = request.method if request.method in METHODS else "other"
     g.metrics.answered(route, method, response.status_code, took_s)

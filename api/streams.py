@@ -10,6 +10,8 @@ from typing import Any, Final
 import orjson
 from flask import Response
 
+from graph.errors import UnavailableError
+
 MEDIA_TYPE: Final = "text/event-stream"
 LONGEST_S: Final = 900.0
 """A stream ends after this long and the client comes again, so that none outlives its reader for good."""
@@ -17,10 +19,6 @@ KEEP_ALIVE_S: Final = 5.0
 """After so much silence a comment is sent: proxies keep the connection, and only so a reader who left is found out."""
 RETRY_MS: Final = 1_000
 """How long a browser waits before it comes again."""
-
-
-class BusyError(Exception):
-    """The server already tells as many streams as it may."""
 
 
 def event(name: str, event_id: str, data: Any) -> bytes:
@@ -48,10 +46,10 @@ class Streams:
             told: events and comments; an empty one says that there is nothing new at the moment.
 
         Raises:
-            BusyError: too many streams.
+            UnavailableError: too many streams.
         """
         if not self._free.acquire(blocking=False):
-            raise BusyError("too many streams at a time")
+            raise UnavailableError("too many streams at a time")
         self._counted(1)
         response = Response(_paced(told), mimetype=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
         response.call_on_close(self._end)  # called once, also where nothing was sent

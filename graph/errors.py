@@ -17,7 +17,7 @@ class SettingsError(GraphError):
 
 
 class UnavailableError(GraphError):
-    """Neo4j cannot be reached or did not answer in time."""
+    """Neo4j cannot be reached or did not answer in time, or it was given all the work that it may have at a time."""
 
     retryable = True
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from typing import Final
 
 from graph.connection import Graph
 from graph.errors import InputError
-from graph.keys import Key
+from graph.keys import Key, hash_of
 
 TTL_S: Final = 8 * 3_600
 """A session lasts this long, or as long as its key if that ends sooner."""
@@ -28,7 +27,7 @@ def begin(graph: Graph, key: Key) -> str:
         UnavailableError: Neo4j does not answer.
     """
     token = f"kiths_{secrets.token_hex(32)}"
-    asked = {"keyId": key.key_id, "hash": _hash(token), "ttlMs": TTL_S * 1_000}
+    asked = {"keyId": key.key_id, "hash": hash_of(token), "ttlMs": TTL_S * 1_000}
     begun, *_ = graph.write_many(
         [
             ("sessions.begin", asked),
@@ -49,7 +48,7 @@ def find(graph: Graph, token: str) -> Key | None:
     """
     if not SHAPE.fullmatch(token):
         return None
-    rows = graph.read("sessions.find", hash=_hash(token))
+    rows = graph.read("sessions.find", hash=hash_of(token))
     if not rows:
         return None
     return Key(rows[0]["keyId"], frozenset(rows[0]["scopes"]), rows[0]["label"], rows[0]["expiresInS"])
@@ -57,8 +56,4 @@ def find(graph: Graph, token: str) -> Key | None:
 
 def end(graph: Graph, token: str) -> None:
     """End a session; ending it again changes nothing."""
-    graph.write("sessions.end", hash=_hash(token))
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    graph.write("sessions.end", hash=hash_of(token))

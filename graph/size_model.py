@@ -28,15 +28,6 @@ class Tried:
     shares: int
 
 
-def now_ms(graph: Graph) -> int:
-    """Return the server's clock, ms since 1970 UTC: the one by which forecasts are made, wherever they are.
-
-    Raises:
-        UnavailableError: no answer.
-    """
-    return graph.read("forecasts.now")[0]["nowMs"]
-
-
 def keep(graph: Graph, model: SizeModel | None, records: Records, *, cascades: int, shares: int, tried_ms: int) -> None:
     """Put a model in the place of the one before.
 

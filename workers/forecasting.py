@@ -67,7 +67,7 @@ def learn(graph: Graph) -> Learned:
         UnavailableError: Neo4j does not answer; the model stays as it was.
     """
     graph.auto("snapshot.number_users", timeout_s=cascade_history.TIMEOUT_S)
-    now_ms = size_model.now_ms(graph)
+    now_ms = graph.now_ms()
     past = cascade_history.history(graph, now_ms)
     model = fit_sizes(past, now_ms / 1000)
     records = records_at(past, now_ms / 1000)
@@ -84,7 +84,7 @@ def learn_if_due(graph: Graph) -> Learned | None:
     """
     last = size_model.tried(graph)
     every_s = TRY_EVERY_S if last.learned_ms is None else LEARN_EVERY_S
-    if last.tried_ms is not None and size_model.now_ms(graph) - last.tried_ms < 1000 * every_s:
+    if last.tried_ms is not None and graph.now_ms() - last.tried_ms < 1000 * every_s:
         return None
     return learn(graph)
 
@@ -104,7 +104,7 @@ def forecast_due(graph: Graph, now_ms: int | None = None) -> Round:
     held = None if learned_ms is None else _model(graph, learned_ms)
     if held is None:
         return Round(0, 0)
-    now_ms = size_model.now_ms(graph) if now_ms is None else now_ms
+    now_ms = graph.now_ms() if now_ms is None else now_ms
     rows = forecasts.due(graph, now_ms)
     busy = forecasts.busy(graph, now_ms, BUSY_S) if rows else 0
     done = 0

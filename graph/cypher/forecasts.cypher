@@ -1,6 +1,3 @@
-// now: the server's clock
-RETURN datetime.realtime().epochMillis AS nowMs
-
 // newest_roots: the newest roots among the newest shares, the newest first
 MATCH (s:Share)
 WHERE s.occurredAt <= datetime({epochMillis: $nowMs})

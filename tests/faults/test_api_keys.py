@@ -88,7 +88,7 @@ def bad_keys(graph: Graph) -> dict[str, str | None]:
         "unknown id": f"Bearer kith_{'0' * 16}_{secret}",
         "flipped secret": f"Bearer kith_{key_id}_{flipped}",
         "another key's secret": f"Bearer kith_{key_id}_{other.split('_')[2]}",
-        "the hash for the secret": f"Bearer kith_{key_id}_{keys._hash(secret)}",
+        "the hash for the secret": f"Bearer kith_{key_id}_{keys.hash_of(secret)}",
         "upper case": f"Bearer {good.upper()}",
         "cut": f"Bearer {good[:-1]}",
         "longer": f"Bearer {good}0",

@@ -36,7 +36,9 @@ COLD = 2
 """The first requests of each writer find a server that has just begun to plan and compile: they are timed apart."""
 WITHIN_S = 2.0
 """What 99 of 100 requests must take at most, on a machine that does nothing else. The short form runs beside other test
-processes, where a time says nothing: it prints the figure, the full form asserts it.
+processes, where a time says nothing: it prints the figure, the full form asserts it. So it is with the 503 of a request
+that found no turn in its time: every writer sends it again, as any client of a shop would, and in the full form there
+may be none once the server is warm.
 """
 MIX = {
     "view": 40, "like": 10, "addToCart": 5, "purchase": 8, "share": 12, "open": 8, "friend": 6, "follow": 4,
@@ -126,7 +128,7 @@ def test_eight_writers_on_fifty_hubs(
     took_s: list[float] = []
     cold_s: list[float] = []
     statuses: Counter[int] = Counter()
-    refused: list[int] = []
+    cold: Counter[int] = Counter()
 
     def write(number: int) -> int:
         accepted = 0
@@ -135,10 +137,8 @@ def test_eight_writers_on_fifty_hubs(
                 began = time.monotonic()
                 said = client.post(batch)
                 (took_s if at >= COLD else cold_s).append(time.monotonic() - began)
-                if at >= COLD:
-                    statuses[said.status] += 1
-                if said.status == 503 and at < COLD:  # as after any start of Neo4j: its plans were not ready in time
-                    refused.append(at)
+                (statuses if at >= COLD else cold)[said.status] += 1
+                if said.status == 503:
                     said = client.patient(batch)
                 accepted += said.accepted
                 report.unexpected += said.accepted + said.duplicates != len(batch)
@@ -160,12 +160,15 @@ def test_eight_writers_on_fifty_hubs(
     p50, p99 = (statistics.quantiles(took_s, n=100)[at] for at in (49, 98))
     print(
         f"writers={WRITERS} batch={BATCH} batches={len(took_s)} statuses={dict(statuses)} p50_s={p50:.3f} "
-        f"p99_s={p99:.3f} slowest_s={max(took_s):.3f} slowest_cold_s={max(cold_s):.3f} cold_503={len(refused)} "
+        f"p99_s={p99:.3f} slowest_s={max(took_s):.3f} slowest_cold_s={max(cold_s):.3f} cold_statuses={dict(cold)} "
         f"events_per_s={accepted / lasted_s:.0f}"
     )
     judge(report, cypher, given, accepted)
-    assert set(statuses) == {202}
+    assert set(statuses + cold) <= {202, 503}
+    if 503 not in statuses + cold:  # else one may have been written, and was a duplicate when it was sent again
+        assert accepted == report.attempted
     if FULL:
+        assert set(statuses) == {202}
         assert p99 <= WITHIN_S
 
 
@@ -182,8 +185,10 @@ def judge(report: Report, cypher: Cypher, given: list[list[list[Event]]], accept
     pairs += [(kinds["view"], sums["view"]), (kinds["refund"], sums["refunded"])]
     pairs += [(kinds["share"], sums["share"]), (kinds["share"], sums["whole"])]
     pairs += [(sum("parentShareId" in one for one in events.values()), sums["reshare"])]
-    pairs += [(len(events), sums["ledger"]), (len(events), accepted)]
+    pairs.append((len(events), sums["ledger"]))
     report.lost = sum(max(wanted - there, 0) for wanted, there in pairs)
     report.duplicated = sum(max(there - wanted, 0) for wanted, there in pairs)
-    report.duplicated += cypher(PAIRS)[0]["n"] + sum(row["n"] - row["ids"] for row in found.values())
+    report.duplicated += (
+        max(accepted - len(events), 0) + cypher(PAIRS)[0]["n"] + sum(row["n"] - row["ids"] for row in found.values())
+    )
     assert (report.lost, report.duplicated, report.unexpected, sums["waiting"]) == (0, 0, 0, 0)

@@ -122,7 +122,7 @@ def test_history_is_bounded_and_takes_the_newest(shop: Graph, monkeypatch: pytes
 def test_a_forecast_is_what_the_engine_says(
     shop: Graph, settings: Settings, cypher: Cypher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size_model, "now_ms", lambda graph: NOW_MS)
+    monkeypatch.setattr(Graph, "now_ms", lambda graph: NOW_MS)
     learned = forecasting.learn(shop)
     right = built(cypher)
     assert (learned.cascades, learned.shares) == (PAST, len(right.seconds))
@@ -222,7 +222,7 @@ def test_the_history_for_a_chart_is_thinned(shop: Graph, settings: Settings, cyp
 def test_what_is_unusual_is_told_once(
     shop: Graph, settings: Settings, cypher: Cypher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(size_model, "now_ms", lambda graph: NOW_MS)
+    monkeypatch.setattr(Graph, "now_ms", lambda graph: NOW_MS)
     forecasting.learn(shop)
     # Machine-made: forty shares of three users within a minute. Past ones never have two within three seconds.
     seconds = [1.5 * n for n in range(40)]
@@ -276,7 +276,7 @@ def test_too_little_history_is_said_and_leaves_no_model(
 
 def test_it_is_learned_once_a_day_and_tried_every_hour(shop: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {"ms": NOW_MS}
-    monkeypatch.setattr(size_model, "now_ms", lambda graph: clock["ms"])
+    monkeypatch.setattr(Graph, "now_ms", lambda graph: clock["ms"])
 
     def due_after(hours: float) -> bool:
         clock["ms"] += int(hours * 3_600_000)
