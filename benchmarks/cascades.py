@@ -93,11 +93,11 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
         cost = _cost(served.graph, served.settings, shares, rounds)
         key = keys.create(served.graph, ["ingest", "read"])
         with serving.beside(served.settings, (sys.executable, "-m", "workers.cascades")):
-            with _watching(served.port, key) as probe:
-                at_rest = _told(probe.post() for _ in range(posts))
-            with _loaded(served.port, key) as events, _watching(served.port, key) as probe:
+            with watching(served.port, key) as probe:
+                at_rest = told(probe.post() for _ in range(posts))
+            with _loaded(served.port, key) as events, watching(served.port, key) as probe:
                 before, began = len(events), time.monotonic()
-                under_load = _told(probe.posts_for(load_s))
+                under_load = told(probe.posts_for(load_s))
                 under_load["events_per_s"] = round((len(events) - before) * 1_000 / (time.monotonic() - began))
     return {"cost": cost, "at_rest": at_rest, "under_load": under_load}
 
@@ -109,17 +109,17 @@ def _cost(graph: Graph, settings: Settings, shares: tuple[int, ...], rounds: int
             name = f"{shape}{count}"
             grown[shape, count] = one = Grown(shape, name, np.random.default_rng(zlib.crc32(name.encode())))
             while len(one.depths) < count:
-                _write(graph, settings, one.more(min(1_000, count - len(one.depths))))
-                _count(graph, settings)
+                write(graph, settings, one.more(min(1_000, count - len(one.depths))))
+                count_all(graph, settings)
     write_s: dict[tuple[str, int], list[float]] = {which: [] for which in grown}
     count_s: dict[tuple[str, int], list[float]] = {which: [] for which in grown}
     for turn in range(-1, rounds):
         for which, one in grown.items():
             events = one.more(BATCH)
             began = time.perf_counter()
-            _write(graph, settings, events)
+            write(graph, settings, events)
             written = time.perf_counter()
-            _count(graph, settings)
+            count_all(graph, settings)
             if turn >= 0:
                 write_s[which].append(written - began)
                 count_s[which].append(time.perf_counter() - written)
@@ -135,13 +135,19 @@ def _cost(graph: Graph, settings: Settings, shares: tuple[int, ...], rounds: int
     ]
 
 
-def _write(graph: Graph, settings: Settings, events: list[dict[str, Any]]) -> None:
-    outcome = ingest(graph, settings, events)
+def write(graph: Graph, settings: Settings, events: list[dict[str, Any]], imported: bool = False) -> None:
+    """Write events; `imported`: old ones too.
+
+    Raises:
+        ValueError: one was refused.
+    """
+    outcome = ingest(graph, settings, events, imported=imported)
     if outcome.accepted != len(events):
         raise ValueError(f"shares were refused: {outcome.rejected[:1]}")
 
 
-def _count(graph: Graph, settings: Settings) -> None:
+def count_all(graph: Graph, settings: Settings) -> None:
+    """Count until there is nothing left to count."""
     while cascades.count(graph, settings):
         pass
 
@@ -219,7 +225,8 @@ class Probe:
 
 
 @contextmanager
-def _watching(port: int, key: str) -> Iterator[Probe]:
+def watching(port: int, key: str) -> Iterator[Probe]:
+    """Begin a cascade and watch it."""
     probe = Probe(port, key, f"probe{time.monotonic_ns()}")
     try:
         yield probe
@@ -259,7 +266,8 @@ def _loaded(port: int, key: str) -> Iterator[list[int]]:
                 each.result()
 
 
-def _told(seconds: Iterator[float]) -> dict[str, Any]:
+def told(seconds: Iterator[float]) -> dict[str, Any]:
+    """Return how long it took until what was posted was told."""
     found = np.array(list(seconds)) * 1_000
     p50, p99, most = (round(float(np.percentile(found, part)), 1) for part in (50, 99, 100))
     return {"p50_ms": p50, "p99_ms": p99, "most_ms": most, "posts": len(found)}

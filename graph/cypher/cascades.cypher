@@ -14,7 +14,8 @@ DELETE t
 
 // read_ancestors: shares and all above them, as they are stored
 UNWIND $ids AS id
-MATCH (:Share {shareId: id})-[:RESHARE_OF*0..1000]->(s:Share)
+MATCH (given:Share {shareId: id})-[:RESHARE_OF*0..1000]->(s:Share)
+USING INDEX SEEK given:Share(shareId)
 WITH DISTINCT s
 RETURN s.shareId AS shareId, elementId(s) AS node, s.occurredAt.epochMillis AS occurredMs,
        s.subtreeSize AS subtreeSize, s.ownOpens AS ownOpens,
@@ -33,31 +34,38 @@ RETURN s.shareId AS shareId, COUNT { (s)<-[:OPENED]-() } AS opens
 // read_sharers: who shared
 UNWIND $ids AS id
 MATCH (u:User)-[:SHARED]->(s:Share {shareId: id})
+USING INDEX SEEK s:Share(shareId)
 RETURN s.shareId AS shareId, u.userId AS userId
 
 // read_first_below: the shares of a cascade that count for their users
 UNWIND $ids AS id
-MATCH (:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+MATCH (given:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+USING INDEX SEEK given:Share(shareId)
 WHERE s.isFirst
 MATCH (u:User)-[:SHARED]->(s)
 RETURN s.shareId AS shareId, u.userId AS userId
 
-// read_first: which share counts for a user in a cascade; rows [userId, rootShareId]
+// read_first: which share counts for a user in a cascade; rows [userId, rootShareId]; without a label, so that the way
+// is from the user, never over the whole cascade
 UNWIND $rows AS row
-MATCH (:User {userId: row[0]})-[:SHARED]->(s:Share)
+MATCH (u:User {userId: row[0]})-[:SHARED]->(s)
+USING INDEX SEEK u:User(userId)
 WHERE s.rootShareId = row[1] AND s.isFirst
 RETURN row[0] AS userId, row[1] AS rootShareId, collect(s.shareId) AS shareIds
 
 // read_purchases_below: purchases that shares of a cascade brought
 UNWIND $ids AS id
-MATCH (:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+MATCH (given:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+USING INDEX SEEK given:Share(shareId)
 MATCH ()-[p:PURCHASED]->()
+USING INDEX SEEK p:PURCHASED(shareId)
 WHERE p.shareId = s.shareId
 RETURN collect(DISTINCT p.eventId) AS purchaseIds
 
 // read_purchases: purchases that shares brought, with their credits so far
 UNWIND $ids AS id
 MATCH (u:User)-[p:PURCHASED {eventId: id}]->()
+USING INDEX SEEK p:PURCHASED(eventId)
 WHERE p.shareId IS NOT NULL
 RETURN id AS eventId, u.userId AS userId, p.shareId AS shareId, p.valueMinor AS valueMinor, p.currency AS currency,
        coalesce(p.refundedMinor, 0) AS refundedMinor, p.occurredAt.epochMillis AS occurredMs,
@@ -66,6 +74,7 @@ RETURN id AS eventId, u.userId AS userId, p.shareId AS shareId, p.valueMinor AS 
 // read_purchases_of: purchases that name shares
 UNWIND $ids AS id
 MATCH ()-[p:PURCHASED {shareId: id}]->()
+USING INDEX SEEK p:PURCHASED(shareId)
 RETURN collect(p.eventId) AS purchaseIds
 
 // write_shares: numbers of shares, in the order of their ids; rows [shareId, properties]; null takes a property away
@@ -87,7 +96,8 @@ REMOVE u.locked
 
 // drop_credits: credits of purchases; rows [userId, eventId]
 UNWIND $rows AS row
-MATCH (:User {userId: row[0]})<-[c:CONVERTED]-(:Share)
+MATCH (u:User {userId: row[0]})<-[c:CONVERTED]-(:Share)
+USING INDEX SEEK u:User(userId)
 WHERE c.eventId = row[1]
 DELETE c
 
@@ -102,7 +112,9 @@ CREATE (s)-[:CONVERTED {
 
 // read_cascade: the cascade of a share, its root with numbers
 MATCH (s:Share {shareId: $shareId})
+USING INDEX SEEK s:Share(shareId)
 MATCH (root:Share {shareId: s.rootShareId})
+USING INDEX SEEK root:Share(shareId)
 MATCH (root)-[:OF_ITEM]->(i:Item)
 RETURN root {
          .shareId, .channel, .platform, .campaignId, .cascadeSize, .cascadeDepth, .cascadeWidth, .levelSizes,
@@ -130,6 +142,7 @@ RETURN min(ms) AS firstMs, max(ms) AS lastMs
 
 // read_timeline: how many shares of a cascade there were by and by
 MATCH (s:Share {rootShareId: $rootShareId})
+USING INDEX SEEK s:Share(rootShareId)
 WHERE s.occurredAt IS NOT NULL
 WITH s LIMIT $scanned
 WITH (s.occurredAt.epochMillis - $firstMs) / $stepMs AS step
@@ -137,10 +150,11 @@ RETURN step, count(*) AS shares ORDER BY step
 
 // list_growing: cascades by growth
 MATCH (s:Share)
+USING INDEX SEEK s:Share(growth)
 WHERE s.growth >= $least AND s.growth <= $growth AND (s.growth < $growth OR s.shareId > $shareId)
 WITH s ORDER BY s.growth DESC, s.shareId LIMIT $scanned
 WHERE ($campaignId IS NULL OR s.campaignId = $campaignId)
-  AND ($itemId IS NULL OR EXISTS { (s)-[:OF_ITEM]->(:Item {itemId: $itemId}) })
+  AND ($itemId IS NULL OR EXISTS { (s)-[:OF_ITEM]->({itemId: $itemId}) })
 WITH s LIMIT $limit
 MATCH (s)-[:OF_ITEM]->(i:Item)
 RETURN s {
@@ -164,7 +178,8 @@ RETURN s.shareId AS shareId ORDER BY shareId LIMIT $limit
 
 // read_whole: every share of whole cascades, with what is stored
 UNWIND $ids AS id
-MATCH (:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+MATCH (given:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(s:Share)
+USING INDEX SEEK given:Share(shareId)
 RETURN id AS rootId, s.shareId AS shareId, s.occurredAt.epochMillis AS occurredMs,
        head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS parentId,
        head([(u:User)-[:SHARED]->(s) | u.userId]) AS userId,
@@ -177,8 +192,10 @@ RETURN id AS rootId, s.shareId AS shareId, s.occurredAt.epochMillis AS occurredM
 
 // read_whole_purchases: every purchase that shares of whole cascades brought
 UNWIND $ids AS id
-MATCH (:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(share:Share)
+MATCH (given:Share {shareId: id})<-[:RESHARE_OF*0..1000]-(share:Share)
+USING INDEX SEEK given:Share(shareId)
 MATCH (u:User)-[p:PURCHASED]->()
+USING INDEX SEEK p:PURCHASED(shareId)
 WHERE p.shareId = share.shareId
 RETURN id AS rootId, p.eventId AS eventId, u.userId AS userId, p.shareId AS shareId, p.valueMinor AS valueMinor,
        p.currency AS currency, coalesce(p.refundedMinor, 0) AS refundedMinor, p.occurredAt.epochMillis AS occurredMs,

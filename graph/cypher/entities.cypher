@@ -59,12 +59,14 @@ RETURN count(f) AS deleted
 
 // delete_user_edges: takes up to $limit relationships off a user
 MATCH (u:User {userId: $id})-[r]-()
+USING INDEX SEEK u:User(userId)
 WITH r LIMIT $limit
 DELETE r
 RETURN count(r) AS deleted
 
 // delete_item_edges: takes up to $limit relationships off an item
 MATCH (i:Item {itemId: $id})-[r]-()
+USING INDEX SEEK i:Item(itemId)
 WITH r LIMIT $limit
 DELETE r
 RETURN count(r) AS deleted

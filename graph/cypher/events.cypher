@@ -48,13 +48,18 @@ RETURN collect([i.itemId, elementId(i)]) AS found
 
 // read_movable: shares that get another root when $arriving come, and roots above $parents that may get one
 UNWIND $arriving AS id
-MATCH (p:KithPending {waitsFor: 'share:' + id}) WHERE p.pendingId STARTS WITH 'reshare:'
-MATCH (s:Share)-[:RESHARE_OF*0..1000]->(:Share {shareId: substring(p.pendingId, 8)})
+MATCH (p:KithPending {waitsFor: 'share:' + id})
+USING INDEX SEEK p:KithPending(waitsFor)
+WHERE p.pendingId STARTS WITH 'reshare:'
+MATCH (s:Share)-[:RESHARE_OF*0..1000]->(top:Share {shareId: substring(p.pendingId, 8)})
+USING INDEX SEEK top:Share(shareId)
 RETURN DISTINCT s.shareId AS shareId
 UNION
 UNWIND $parents AS id
 MATCH (p:Share {shareId: id})
+USING INDEX SEEK p:Share(shareId)
 MATCH (s:Share {shareId: p.rootShareId})
+USING INDEX SEEK s:Share(shareId)
 WHERE s.waitsFor IS NOT NULL
 RETURN DISTINCT s.shareId AS shareId
 

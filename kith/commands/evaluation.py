@@ -25,7 +25,7 @@ def register(commands: Any) -> None:
     sizes.add_argument("--after", type=duration_s, default=3_600.0, metavar="TIME", help="window (default 1h)")
     sizes.add_argument("--at", type=duration_s, default=86_400.0, metavar="TIME", help="horizon (default 24h)")
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
-    bench.add_argument("name", choices=("cascades", "export", "ingest", "load", "publish", "start"))
+    bench.add_argument("name", choices=("cascades", "export", "forecasts", "ingest", "load", "publish", "start"))
     bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
 
 
