@@ -29,6 +29,7 @@ RETURN s.shareId AS shareId, elementId(s) AS node, s.occurredAt.epochMillis AS o
 // read_opens: how often shares were opened
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
+USING INDEX SEEK s:Share(shareId)
 RETURN s.shareId AS shareId, COUNT { (s)<-[:OPENED]-() } AS opens
 
 // read_sharers: who shared
@@ -80,18 +81,21 @@ RETURN collect(p.eventId) AS purchaseIds
 // write_shares: numbers of shares, in the order of their ids; rows [shareId, properties]; null takes a property away
 UNWIND $rows AS row
 MATCH (s:Share {shareId: row[0]})
+USING INDEX SEEK s:Share(shareId)
 REMOVE s.locked
 SET s += row[1]
 
 // write_roots: numbers of cascades; rows [shareId, properties, lastMs]
 UNWIND $rows AS row
 MATCH (s:Share {shareId: row[0]})
+USING INDEX SEEK s:Share(shareId)
 SET s += row[1],
     s.lastActivityAt = CASE WHEN row[2] IS NULL THEN null ELSE datetime({epochMillis: row[2]}) END
 
 // lock_users: locks users in the order of their ids
 UNWIND $ids AS id
 MATCH (u:User {userId: id})
+USING INDEX SEEK u:User(userId)
 REMOVE u.locked
 
 // drop_credits: credits of purchases; rows [userId, eventId]
@@ -104,7 +108,9 @@ DELETE c
 // write_credits: rows [shareId, userId, creditId, eventId, creditMinor, currency, model, occurredMs]
 UNWIND $rows AS row
 MATCH (s:Share {shareId: row[0]})
+USING INDEX SEEK s:Share(shareId)
 MATCH (u:User {userId: row[1]})
+USING INDEX SEEK u:User(userId)
 CREATE (s)-[:CONVERTED {
   creditId: row[2], eventId: row[3], creditMinor: row[4], currency: row[5], model: row[6],
   occurredAt: datetime({epochMillis: row[7]}), ingestedAt: datetime()
@@ -127,6 +133,7 @@ RETURN root {
 
 // read_tree: the shares of a cascade, level by level, oldest first; who did not agree to analytics has no name
 MATCH (s:Share {rootShareId: $rootShareId})
+USING INDEX SEEK s:Share(rootShareId)
 WITH s ORDER BY s.depth, s.occurredAt, s.shareId LIMIT $limit
 RETURN s.shareId AS shareId, head([(s)-[:RESHARE_OF]->(p) | p.shareId]) AS parentShareId, s.depth AS depth,
        s.occurredAt.epochMillis AS occurredAt, s.channel AS channel, s.subtreeSize AS subtreeSize,
@@ -136,6 +143,7 @@ ORDER BY depth, occurredAt, shareId
 
 // read_span: when the shares of a cascade began and ended
 MATCH (s:Share {rootShareId: $rootShareId})
+USING INDEX SEEK s:Share(rootShareId)
 WITH s LIMIT $scanned
 WITH s.occurredAt.epochMillis AS ms
 RETURN min(ms) AS firstMs, max(ms) AS lastMs
@@ -204,5 +212,6 @@ RETURN id AS rootId, p.eventId AS eventId, u.userId AS userId, p.shareId AS shar
 // write_places: root and depth of shares; rows [shareId, rootShareId, depth]
 UNWIND $rows AS row
 MATCH (s:Share {shareId: row[0]})
+USING INDEX SEEK s:Share(shareId)
 REMOVE s.locked
 SET s.rootShareId = row[1], s.depth = row[2]

@@ -27,7 +27,9 @@ RETURN count(CASE WHEN created THEN 1 END) AS created
 // put_friends: states friendships as they are now, also ended ones; rows [userId, friendId, tieKey, ms, strength]
 UNWIND $rows AS row
 MATCH (a:User {userId: row[0]})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: row[1]})
+USING INDEX SEEK b:User(userId)
 MERGE (a)-[f:FRIEND]->(b)
 ON CREATE SET f.strength = 1.0, f.isNew = true
 WITH row, f, f.isNew IS NOT NULL AS created, properties(f) AS before
@@ -37,18 +39,22 @@ FOREACH (_ IN CASE WHEN created OR properties(f) <> before THEN [1] ELSE [] END 
   SET f.firstIngestedAt = coalesce(f.firstIngestedAt, f.ingestedAt), f.ingestedAt = datetime())
 WITH row, created
 OPTIONAL MATCH (e:KithEndedTie {tieKey: row[2]})
+USING INDEX SEEK e:KithEndedTie(tieKey)
 DELETE e
 RETURN count(CASE WHEN created THEN 1 END) AS created
 
 // unknown_users: which of these users are not there
 UNWIND $ids AS id
 OPTIONAL MATCH (u:User {userId: id})
+USING INDEX SEEK u:User(userId)
 WITH id, u WHERE u IS NULL
 RETURN id AS userId
 
 // delete_friend: ends a friendship now
 MATCH (a:User {userId: $userId})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: $friendId})
+USING INDEX SEEK b:User(userId)
 SET a.userId = $userId
 MERGE (e:KithEndedTie {tieKey: $tieKey})
 SET e.endedAt = datetime(), e.userId = $userId, e.friendId = $friendId
@@ -73,21 +79,25 @@ RETURN count(r) AS deleted
 
 // delete_user: deletes a user with the relationships that are left
 MATCH (u:User {userId: $id})
+USING INDEX SEEK u:User(userId)
 DETACH DELETE u
 RETURN count(*) AS deleted
 
 // delete_item: deletes an item with the relationships that are left
 MATCH (i:Item {itemId: $id})
+USING INDEX SEEK i:Item(itemId)
 DETACH DELETE i
 RETURN count(*) AS deleted
 
 // read_consent: the purposes that a user agreed to
 MATCH (u:User {userId: $userId})
+USING INDEX SEEK u:User(userId)
 RETURN u.consent AS consent
 
 // write_consents: states what users agree to; taken back: what is published about them goes; rows [userId, purposes]
 UNWIND $rows AS row
 MATCH (u:User {userId: row[0]})
+USING INDEX SEEK u:User(userId)
 WHERE u.consent IS NULL OR u.consent <> row[1]
 SET u.consent = row[1], u.firstIngestedAt = coalesce(u.firstIngestedAt, u.ingestedAt), u.ingestedAt = datetime()
 FOREACH (_ IN CASE WHEN 'personalisation' IN row[1] THEN [] ELSE [1] END |

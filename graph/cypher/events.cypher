@@ -37,12 +37,14 @@ RETURN collect([i.itemId, elementId(i)]) AS found
 // find_users: those of the users that are there, locked in the order of their ids
 UNWIND $ids AS id
 MATCH (u:User {userId: id})
+USING INDEX SEEK u:User(userId)
 REMOVE u.locked
 RETURN collect([u.userId, elementId(u)]) AS found
 
 // find_items: those of the items that are there, quiet ones locked in the order of their ids
 UNWIND $ids AS id
 MATCH (i:Item {itemId: id})
+USING INDEX SEEK i:Item(itemId)
 FOREACH (_ IN CASE WHEN COUNT { (i)--() } < $busy THEN [1] ELSE [] END | REMOVE i.locked)
 RETURN collect([i.itemId, elementId(i)]) AS found
 
@@ -66,6 +68,7 @@ RETURN DISTINCT s.shareId AS shareId
 // find_shares: those of the shares that are there, quiet ones locked in the order of their ids
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
+USING INDEX SEEK s:Share(shareId)
 FOREACH (_ IN CASE WHEN COUNT { (s)--() } < $busy THEN [1] ELSE [] END | REMOVE s.locked)
 RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth,
   CASE WHEN s.depth = 0 THEN s.waitsFor IS NOT NULL
@@ -74,11 +77,13 @@ RETURN collect([s.shareId, elementId(s), s.rootShareId, s.depth,
 // lock_shares: locks shares in the order of their ids
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
+USING INDEX SEEK s:Share(shareId)
 REMOVE s.locked
 
 // read_owners: user and item of shares
 UNWIND $ids AS id
 MATCH (u:User)-[:SHARED]->(s:Share {shareId: id})-[:OF_ITEM]->(i:Item)
+USING INDEX SEEK s:Share(shareId)
 RETURN s.shareId AS shareId, u.userId AS userId, i.itemId AS itemId
 
 // create_users: users that events name before anybody described them
@@ -163,9 +168,11 @@ CREATE (child)-[:RESHARE_OF]->(parent)
 
 // attach_reshare: hangs a share below a parent that came later, unless that closes a circle or goes too deep
 MATCH (child:Share {shareId: $shareId})
+USING INDEX SEEK child:Share(shareId)
 REMOVE child.waitsFor
 WITH child
 MATCH (parent:Share {shareId: $parentShareId})
+USING INDEX SEEK parent:Share(shareId)
 WHERE NOT EXISTS { (child)-[:RESHARE_OF]->() } AND NOT EXISTS { (parent)-[:RESHARE_OF*0..1000]->(child) }
   AND parent.depth + COLLECT {
     MATCH way = (:Share)-[:RESHARE_OF*0..1000]->(child) RETURN length(way) ORDER BY length(way) DESC LIMIT 1
@@ -207,12 +214,14 @@ CREATE (:KithTouch {shareIds: $shareIds, lastMs: $lastMs, purchaseIds: $purchase
 // missing_purchases: which purchases are not there
 UNWIND $ids AS id
 OPTIONAL MATCH ()-[p:PURCHASED {eventId: id}]->()
+USING INDEX SEEK p:PURCHASED(eventId)
 WITH id, p WHERE p IS NULL
 RETURN id AS eventId
 
 // write_refunds: sums what was paid back of a purchase; rows [purchaseEventId, valueMinor]
 UNWIND $rows AS row
 MATCH ()-[p:PURCHASED {eventId: row[0]}]->()
+USING INDEX SEEK p:PURCHASED(eventId)
 SET p.refundedMinor = coalesce(p.refundedMinor, 0) + row[1],
     p.firstIngestedAt = coalesce(p.firstIngestedAt, p.ingestedAt), p.ingestedAt = datetime()
 
@@ -228,6 +237,7 @@ ON CREATE SET p.waitsFor = row[1], p.body = row[2], p.createdAt = datetime()
 // take_pending: takes the events that waited for these keys
 UNWIND $keys AS key
 MATCH (p:KithPending {waitsFor: key})
+USING INDEX SEEK p:KithPending(waitsFor)
 WITH p, p.body AS body
 DELETE p
 RETURN body
@@ -235,7 +245,9 @@ RETURN body
 // start_friends: the later of start and end wins, in any order; rows [userId, friendId, tieKey, ms, strength]
 UNWIND $rows AS row
 MATCH (a:User {userId: row[0]})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: row[1]})
+USING INDEX SEEK b:User(userId)
 WITH row, a, b, CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END AS at
 MERGE (a)-[f:FRIEND]->(b)
 ON CREATE SET f.since = at, f.strength = row[4], f.ingestedAt = datetime()
@@ -246,13 +258,16 @@ FOREACH (_ IN CASE
     f.firstIngestedAt = coalesce(f.firstIngestedAt, f.ingestedAt), f.ingestedAt = datetime())
 WITH row, f
 MATCH (e:KithEndedTie {tieKey: row[2]})
+USING INDEX SEEK e:KithEndedTie(tieKey)
 WHERE coalesce(f.since, datetime({epochMillis: 0})) <= e.endedAt
 DELETE f
 
 // end_friends: the later of start and end wins, in any order; rows [userId, friendId, tieKey, ms]
 UNWIND $rows AS row
 MATCH (a:User {userId: row[0]})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: row[1]})
+USING INDEX SEEK b:User(userId)
 SET a.userId = row[0]
 WITH row, a, b, datetime({epochMillis: row[3]}) AS at
 MERGE (e:KithEndedTie {tieKey: row[2]})
@@ -266,7 +281,9 @@ DELETE f
 // start_follows: the later of start and end wins, in any order; rows [userId, friendId, tieKey, ms]
 UNWIND $rows AS row
 MATCH (a:User {userId: row[0]})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: row[1]})
+USING INDEX SEEK b:User(userId)
 WITH row, a, b, CASE WHEN row[3] IS NULL THEN null ELSE datetime({epochMillis: row[3]}) END AS at
 MERGE (a)-[f:FOLLOWS]->(b)
 ON CREATE SET f.since = at, f.ingestedAt = datetime()
@@ -275,13 +292,16 @@ FOREACH (_ IN CASE WHEN at IS NOT NULL AND (f.since IS NULL OR at > f.since) THE
     f.firstIngestedAt = coalesce(f.firstIngestedAt, f.ingestedAt), f.ingestedAt = datetime())
 WITH row, f
 MATCH (e:KithEndedTie {tieKey: row[2]})
+USING INDEX SEEK e:KithEndedTie(tieKey)
 WHERE coalesce(f.since, datetime({epochMillis: 0})) <= e.endedAt
 DELETE f
 
 // end_follows: the later of start and end wins, in any order; rows [userId, friendId, tieKey, ms]
 UNWIND $rows AS row
 MATCH (a:User {userId: row[0]})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: row[1]})
+USING INDEX SEEK b:User(userId)
 SET a.userId = row[0]
 WITH row, a, b, datetime({epochMillis: row[3]}) AS at
 MERGE (e:KithEndedTie {tieKey: row[2]})
@@ -295,7 +315,9 @@ DELETE f
 // write_blocks: the first time counts; rows [userId, friendId, ms]
 UNWIND $rows AS row
 MATCH (a:User {userId: row[0]})
+USING INDEX SEEK a:User(userId)
 MATCH (b:User {userId: row[1]})
+USING INDEX SEEK b:User(userId)
 WITH a, b, CASE WHEN row[2] IS NULL THEN null ELSE datetime({epochMillis: row[2]}) END AS at
 MERGE (a)-[r:BLOCKED]->(b)
 ON CREATE SET r.occurredAt = at, r.ingestedAt = datetime()

@@ -11,6 +11,7 @@ CYPHER 25
 UNWIND range(0, size($ids) - 1) AS place
 CALL (place) {
   MATCH (s:Share {rootShareId: $ids[place]})
+  USING INDEX SEEK s:Share(rootShareId)
   WITH s LIMIT $most
   OPTIONAL MATCH (u:User)-[:SHARED]->(s) WHERE 'analytics' IN u.consent
   RETURN coalesce(s.occurredAt.epochMillis, -1) AS at, coalesce(u.ix, -1) AS ix
@@ -61,6 +62,7 @@ LIMIT $limit
 // write_forecasts: of roots that nobody forecast since beforeMs; rows [shareId, beforeMs, shares, size, low, high, codes]
 UNWIND $rows AS row
 MATCH (s:Share {shareId: row[0]})
+USING INDEX SEEK s:Share(shareId)
 REMOVE s.locked
 WITH s, row
 WHERE s.cascadeSize IS NOT NULL AND coalesce(s.forecastAt.epochMillis, -1) = coalesce(row[1], -1)

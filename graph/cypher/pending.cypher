@@ -21,6 +21,7 @@ DELETE e
 // drop: drops waiting events, answers with those that still waited, and counts them
 UNWIND $ids AS id
 MATCH (p:KithPending {pendingId: id})
+USING INDEX SEEK p:KithPending(pendingId)
 DELETE p
 WITH collect(id) AS dropped
 MATCH (s:KithSequence {key: 'expired'})
@@ -30,4 +31,5 @@ RETURN dropped
 // release: shares that wait for their parent no longer
 UNWIND $ids AS id
 MATCH (s:Share {shareId: id})
+USING INDEX SEEK s:Share(shareId)
 REMOVE s.waitsFor

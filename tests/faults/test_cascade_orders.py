@@ -26,7 +26,7 @@ Cypher = Callable[..., list[dict[str, Any]]]
 Event = dict[str, Any]
 
 SEED = 20_261_124
-ORDERS, LEAST_ORDERS = (500, 500) if FULL else (60, 25)
+ORDERS, LEAST_ORDERS = (500, 500) if FULL else (60, 8)
 BUDGET_S = 3_000.0 if FULL else 15.0
 """The short form ends after this time, but not before `LEAST_ORDERS`."""
 WRITERS = 3

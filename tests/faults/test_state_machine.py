@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.timeout(3_600 if FULL else 280), pytest.mark.usefixtur
 Cypher = Callable[..., list[dict[str, Any]]]
 
 SEED = 20_261_127
-STEPS = 2_000 if FULL else 150
+STEPS = 2_000 if FULL else 100
 COMPARED_EVERY = 5
 """Steps; after a crash, a publication and at the end too."""
 NUMBERS_EVERY = 50
