@@ -60,7 +60,8 @@ def wsgi() -> Application:
     settings.signing_secret()
     app = create_app(settings)
     ending.listen(app.extensions["kith"].ending)
-    # Beside the first requests, not before them; the server's plan cache is shared, so one process pays.
+    # Beside the first requests, for those who do not wait for /ready; Neo4j's plans are shared, so one process pays.
+    app.extensions["kith"].warm.clear()
     threading.Thread(target=app.extensions["kith"].warm_up, name="warm-up", daemon=True).start()
     return app
 

@@ -25,7 +25,7 @@ from api.metrics_state import StateMetrics
 from api.popular import PopularItems
 from api.signing import Signer
 from api.streams import Streams
-from graph import queries
+from graph import queries, rehearsal
 from graph.connection import Graph, connect
 from graph.errors import GraphError, UnavailableError
 from graph.settings import Settings
@@ -54,6 +54,9 @@ class Services:
         self.streams = Streams(settings.api_streams, self._stream)
         self.ending = threading.Event()
         """Set when the server process is to end: streams stop at once."""
+        self.warm = threading.Event()
+        """Set unless the warm-up is going on."""
+        self.warm.set()
         self._writers = threading.BoundedSemaphore(WRITERS)
         self._lock = threading.RLock()
         self._graph: Graph | None = None
@@ -133,11 +136,16 @@ class Services:
         return Signer(self.settings.signing_secret())
 
     def warm_up(self) -> None:
-        """Have Neo4j compile the larger statements; without Neo4j the first callers wait for it instead."""
+        """Have Neo4j plan and compile what most requests need; without Neo4j the first callers wait for it instead."""
+        began = time.monotonic()
         try:
             queries.warm_up(self.graph)
+            rehearsal.rehearse(self.graph)
+            log.info("warm after %.1f s", time.monotonic() - began)
         except GraphError as error:
             log.warning("no warm-up: %s", error)
+        finally:
+            self.warm.set()
 
     def close(self) -> None:
         """Close the connection, if this process opened one, and end the threads that read for `/metrics`."""

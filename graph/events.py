@@ -152,6 +152,15 @@ def write(
     return Written(rejected=refused)
 
 
+def write_within(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Write valid events in a transaction of the caller's, once; nothing may be refused. Users consent to nothing.
+
+    Raises:
+        ConflictError: another writer was faster.
+    """
+    _write_once(tx, entries, _Policy(may_create=True, consent=[], imported=False))
+
+
 @dataclass(frozen=True, slots=True)
 class _Policy:
     """What holds for all events of a request."""

@@ -10,6 +10,7 @@ from api.keyring import scope
 from api.services import services
 from api.shapes.answers import Live, Ready
 from graph import queries, schema
+from graph.errors import UnavailableError
 from workers import queue
 from workers.queue import QueueUnavailableError
 
@@ -28,11 +29,13 @@ def live() -> Response:
 @scope("public")
 @health.output(Ready)
 def ready() -> Response:
-    """Say whether requests can be answered: Neo4j is there with the right schema.
+    """Say whether requests can be answered: Neo4j is there with the right schema and has planned the larger statements.
 
     A broker that is down does not stop reads and events, so it is reported and no more.
     """
     kith = services()
+    if not kith.warm.is_set():
+        raise UnavailableError("Neo4j still plans the first statements")
     schema.check(kith.graph)
     live_version = queries.published(kith.graph)
     try:
