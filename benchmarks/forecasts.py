@@ -29,7 +29,7 @@ from graph.events import MAX_EVENTS
 from graph.settings import Settings
 from workers import forecasting
 
-SIZES = {"small": (2_000, (10, 1_000, 5_000), 3, 20.0), "full": (20_000, (10, 1_000, 40_000), 5, 60.0)}
+SIZES = {"small": (2_000, (10, 1_000, 5_000), 3, 20.0), "full": (20_000, (10, 1_000, 30_000), 5, 45.0)}
 """Past cascades, shares of the running ones, measured rounds, seconds of each phase of the lag."""
 USERS, ITEMS = 20_000, 1_000
 DAY_S = 86_400.0
@@ -50,7 +50,7 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
 
     Args:
         settings: `cache` is where the store lies meanwhile.
-        size: `small` (2,000 past cascades, running ones up to 5,000 shares) or `full` (20,000, up to 40,000).
+        size: `small` (2,000 past cascades, running ones up to 5,000 shares) or `full` (20,000, up to 30,000).
 
     Returns:
         `learning`: `cascades`, `shares`, and seconds to `read_s` them, to `fit_s` a model, and for the `whole_s`
