@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 
 from apiflask import APIFlask
 from flask import Response, current_app, g, request
@@ -60,9 +59,7 @@ def wsgi() -> Application:
     settings.signing_secret()
     app = create_app(settings)
     ending.listen(app.extensions["kith"].ending)
-    # Beside the first requests, for those who do not wait for /ready; Neo4j's plans are shared, so one process pays.
-    app.extensions["kith"].warm.clear()
-    threading.Thread(target=app.extensions["kith"].warm_up, name="warm-up", daemon=True).start()
+    app.extensions["kith"].warm_up()
     return app
 
 

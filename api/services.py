@@ -54,9 +54,7 @@ class Services:
         self.streams = Streams(settings.api_streams, self._stream)
         self.ending = threading.Event()
         """Set when the server process is to end: streams stop at once."""
-        self.warm = threading.Event()
-        """Set unless the warm-up is going on."""
-        self.warm.set()
+        self._warming: threading.Thread | None = None
         self._writers = threading.BoundedSemaphore(WRITERS)
         self._lock = threading.RLock()
         self._graph: Graph | None = None
@@ -136,7 +134,19 @@ class Services:
         return Signer(self.settings.signing_secret())
 
     def warm_up(self) -> None:
-        """Have Neo4j plan and compile what most requests need; without Neo4j the first callers wait for it instead."""
+        """Have Neo4j plan and compile what most requests need, beside the first of them; processes share its plans.
+
+        Without Neo4j the first callers wait for it instead.
+        """
+        self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
+        self._warming.start()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether no warm-up is going on."""
+        return self._warming is None or not self._warming.is_alive()
+
+    def _warm_up(self) -> None:
         began = time.monotonic()
         try:
             queries.warm_up(self.graph)
@@ -144,8 +154,6 @@ class Services:
             log.info("warm after %.1f s", time.monotonic() - began)
         except GraphError as error:
             log.warning("no warm-up: %s", error)
-        finally:
-            self.warm.set()
 
     def close(self) -> None:
         """Close the connection, if this process opened one, and end the threads that read for `/metrics`."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import islice
@@ -168,7 +169,6 @@ def _lag(served: serving.Served, phase_s: float) -> list[dict[str, Any]]:
 def _trickling(served: serving.Served) -> Iterator[None]:
     """Let hundreds of running cascades grow meanwhile."""
     ended = threading.Event()
-    failed: list[Exception] = []
     rng = np.random.default_rng(8)
 
     def grow() -> None:
@@ -179,22 +179,16 @@ def _trickling(served: serving.Served) -> Iterator[None]:
                 name, turn = f"trickle{number % TRICKLED}", number // TRICKLED
                 events.append(_event(rng, name, turn, time.time(), parent=int(rng.integers(max(turn, 1)))))
                 number += 1
-            try:
-                write(served.graph, served.settings, events)
-            except Exception as error:  # told by the thread that waits
-                failed.append(error)
-                return
+            write(served.graph, served.settings, events)
             ended.wait(TRICKLE_S - (time.monotonic() - began))
 
-    thread = threading.Thread(target=grow)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(1) as pool:
+        growing = pool.submit(grow)
+        try:
+            yield
+        finally:
+            ended.set()
+            growing.result()
 
 
 def _rounds(settings: Settings) -> None:

@@ -34,7 +34,7 @@ def ready() -> Response:
     A broker that is down does not stop reads and events, so it is reported and no more.
     """
     kith = services()
-    if not kith.warm.is_set():
+    if not kith.is_warm:
         raise UnavailableError("Neo4j still plans the first statements")
     schema.check(kith.graph)
     live_version = queries.published(kith.graph)

@@ -33,7 +33,7 @@ BATCH = 50
 BATCHES = 50 if FULL else 8
 """Requests of each writer."""
 COLD = 2
-"""The first requests of each writer find a server that has just begun to plan and compile: they are timed apart."""
+"""The first requests of each writer find a server that has just begun to compile: they are timed apart."""
 WITHIN_S = 2.0
 """What 99 of 100 requests must take at most, on a machine that does nothing else. The short form runs beside other test
 processes, where a time says nothing: it prints the figure, the full form asserts it. So it is with the 503 of a request
@@ -94,22 +94,6 @@ def made_up(chance: random.Random) -> list[list[list[Event]]]:
     return given
 
 
-def warm_up() -> list[Event]:
-    """Return events of every type, some before what they name."""
-    now = datetime.now(UTC).isoformat()
-    said = {
-        "view": {"itemId": "i"}, "like": {"itemId": "i"}, "addToCart": {"itemId": "i"}, "follow": {"friendId": "v"},
-        "purchase": {"itemId": "i", "valueMinor": 1, "currency": "EUR"}, "friend": {"friendId": "v"},
-        "open": {"shareId": "later"}, "unfollow": {"friendId": "v"}, "block": {"friendId": "v"},
-        "share": {"itemId": "i", "parentShareId": "later", "recipientIds": ["v"]},
-    }  # fmt: skip
-    events = [{"eventId": kind, "type": kind, "userId": "u", "occurredAt": now, **more} for kind, more in said.items()]
-    return [
-        *events,
-        {"eventId": "back", "type": "refund", "occurredAt": now, "purchaseEventId": "none", "valueMinor": 1},
-    ]
-
-
 def count_beside(graph: Graph, settings: Settings, stop: threading.Event) -> None:
     """Count cascades as the worker does, until told to stop, and then what is left."""
     while not stop.is_set():
@@ -145,9 +129,6 @@ def test_eight_writers_on_fifty_hubs(
         return accepted
 
     with served(settings, broker_url, tmp_path) as shop, ThreadPoolExecutor(WRITERS + 1) as pool:
-        with Client(shop.port, key) as first:  # plans are made once, not in the race
-            assert first.patient(warm_up()).status == 202
-        cypher("MATCH (n) WHERE NOT n:KithSchema AND NOT n:KithKey DETACH DELETE n")
         stop = threading.Event()
         counting = pool.submit(count_beside, graph, settings, stop)
         began = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,11 +21,12 @@ from api.shapes import answers
 from api.shapes.cascades import Cascade, Cascades
 from api.shapes.jobs import Models
 from api.shapes.spread import Spread
-from graph import cascades, entities, forecasts, jobs, keys
+from graph import cascades, entities, forecasts, jobs, keys, rehearsal
 from graph.connection import Graph
 from graph.server.process import free_ports
 from graph.settings import Settings
 from tests.graph import small_shop
+from tests.workers.processes import until
 
 PROBLEM = "application/problem+json"
 
@@ -356,6 +358,23 @@ def test_models_are_listed_and_unknown_ones_not_published(call: Caller) -> None:
 def test_ready_says_what_is_there(app: Application) -> None:
     body = app.test_client().get("/ready").json or {}
     assert (body["status"], body["broker"], body["modelVersion"]) == ("ready", "ready", "v1")
+
+
+def test_not_ready_while_neo4j_plans_the_first_statements(
+    settings: Settings, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = threading.Event()
+    monkeypatch.setattr(rehearsal, "rehearse", lambda graph: planned.wait(60))
+    young = create_app(dataclasses.replace(settings, broker_url=broker_url, signing_key="k" * 32))
+    young.extensions["kith"].warm_up()
+    client = young.test_client()
+    response = client.get("/ready")
+    assert_problem(response, 503)
+    assert int(response.headers["Retry-After"]) >= 1
+    assert client.get("/live").status_code == 200
+    planned.set()
+    until(lambda: client.get("/ready").status_code == 200)
+    young.extensions["kith"].close()
 
 
 def test_without_neo4j_every_answer_is_a_503_within_five_seconds(settings: Settings, broker_url: str) -> None:
