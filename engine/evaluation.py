@@ -196,26 +196,24 @@ def bootstrap_interval(values: Float, seed: int, draws: int = 1000) -> tuple[flo
     return float(low), float(high)
 
 
-def holdout_cut(
-    user: NDArray[np.integer], fraction: float, rng: np.random.Generator, keep: int = 1
-) -> NDArray[np.bool_]:
-    """Choose rows at random inside each user.
+def holdout_cut(user: NDArray[np.integer], fraction: float, order: Float, keep: int = 1) -> NDArray[np.bool_]:
+    """Choose each user's first rows.
 
     Args:
         user: (E,) user of each row.
         fraction: share of a user's rows that is held out, rounded to the nearest whole number.
-        rng: source of randomness.
+        order: (E,) smaller goes first; random numbers for a random cut, ages for the newest rows.
         keep: rows of a user that always stay.
 
     Returns:
         (E,) True where held out.
     """
-    order = np.lexsort((rng.random(len(user)), user))
-    _, start, counts = np.unique(user[order], return_index=True, return_counts=True)
+    by_user = np.lexsort((order, user))
+    _, start, counts = np.unique(user[by_user], return_index=True, return_counts=True)
     rank = np.arange(len(user)) - np.repeat(start, counts)
     held_per_user = np.clip(np.rint(counts * fraction), 0, np.maximum(counts - keep, 0))
     held = np.zeros(len(user), dtype=bool)
-    held[order] = rank < np.repeat(held_per_user, counts)
+    held[by_user] = rank < np.repeat(held_per_user, counts)
     return held
 
 

@@ -24,12 +24,13 @@ from engine.influence.scoring import score_users
 from engine.interest.cut import make_cut
 from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS, InterestData, from_snapshot
 from engine.interest.evaluate import measure, measure_popularity
-from engine.interest.model import Choice, ablation, choose, refit
+from engine.interest.linear import strongest_weights
+from engine.interest.model import Choice, ablation, ablation_cold, ablation_of_deep, choose, refit
 from engine.interest.ranker import Ranker
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.propagation.estimation import edge_probabilities
-from engine.serving.bundle import serving_arrays
+from engine.serving.bundle import serving_arrays, serving_card
 from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
 
 CODE_VERSION = "0.1.0"
@@ -52,7 +53,9 @@ class TrainSettings:
     similar: int = 20
     influences: int = 20
     itemitem_neighbours: int = 100
-    """Item-item weights kept per item for users who come later."""
+    """Item-item weights kept per item for users who come later, where the model has more."""
+    deep_int8: bool = False
+    """Whether the deep scorer's matrices are kept as int8."""
     positive_weights: Mapping[str, float] = field(default_factory=lambda: dict(POSITIVE_WEIGHTS))
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
 
@@ -95,7 +98,7 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
 
     say("evaluate", "measuring on the held-out cut")
     evaluation = _evaluate(choice, settings.seed)
-    ablations = ablation(choice)
+    ablations = {**ablation(choice), "deep": ablation_of_deep(choice), "cold": ablation_cold(choice)}
 
     say("refit", "fitting the chosen model on all data")
     ranker = refit(data, choice, encoder_settings, report)
@@ -142,7 +145,8 @@ def similar_items(ranker: Ranker, k: int) -> RankedLists:
     score(i, j) = (cos(h_i, h_j) + w_ij / max_j w_ij) / 2. Behaviour alone is noise for an item that few acted on, the
     embedding alone forgets who acts on what together (docs/adr/0005).
     """
-    vectors, weights = ranker.encoder.item_embedding, ranker.itemitem.neighbours(SIMILAR_CANDIDATES)
+    models = ranker.models
+    vectors, weights = models.encoder.item_embedding, strongest_weights(models.itemitem, SIMILAR_CANDIDATES)
     items, kept = len(vectors), min(k, len(vectors) - 1)
     target, score = np.full((items, k), -1, dtype=np.int32), np.zeros((items, k), dtype=np.float32)
     for start in range(0, items, 1024):
@@ -189,9 +193,8 @@ def _lists(name: str, lists: RankedLists) -> dict[str, NDArray[Any]]:
 
 def _serving(ranker: Ranker, settings: TrainSettings) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
     """Return embeddings and all tables and weights that newcomers are served with."""
-    neighbours = ranker.itemitem.neighbours(settings.itemitem_neighbours, positive=False)
-    tables, weights = serving_arrays(ranker.encoder.forward_model(), ranker.plain, ranker.item_count, neighbours)
-    tables |= {"user_embedding": ranker.user_embedding, "item_embedding": ranker.encoder.item_embedding}
+    tables, weights = serving_arrays(ranker.scorers(settings.itemitem_neighbours), small=settings.deep_int8)
+    tables |= {"user_embedding": ranker.user_embedding, "item_embedding": ranker.models.encoder.item_embedding}
     return tables, weights
 
 
@@ -219,15 +222,14 @@ def _summary(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, 
 
 def _model_card(data: InterestData, choice: Choice, ranker: Ranker, settings: TrainSettings) -> dict[str, Any]:
     """Return what the model is made of, and all that serving newcomers needs beside the arrays."""
-    fitted = choice.ranker.encoder
-    forward = ranker.encoder.forward_model()
+    fitted, encoder = choice.ranker.models.encoder, ranker.models.encoder
     return {
         "data": {
             "users": data.users,
             "items": data.items,
             "positives": len(data.positives),
             "friendships": len(data.friends) // 2,
-            "relations": [".".join(name) for name in ranker.encoder.relations.names],
+            "relations": [".".join(name) for name in encoder.relations.names],
         },
         "settings": settings.to_json(),
         "positives": {"weights": dict(settings.positive_weights), "ratingAtLeast": LIKED_RATING},
@@ -235,18 +237,13 @@ def _model_card(data: InterestData, choice: Choice, ranker: Ranker, settings: Tr
             "device": fitted.device,
             "epochs": fitted.epochs,
             "steps": fitted.steps,
-            "stepsOnAllData": ranker.encoder.steps,
+            "stepsOnAllData": encoder.steps,
             "loss": fitted.history[-1]["loss"],
             "history": [{k: v for k, v in line.items() if np.isfinite(v)} for line in fitted.history],
-            "ridge": choice.ridge,
+            "itemitem": {"form": choice.linear.form, "ridge": choice.linear.ridge},
+            "halfLifeDays": choice.half_life_days if np.isfinite(choice.half_life_days) else None,
         },
-        "serving": {
-            "blend": {"warm": dict(choice.weights.warm), "cold": dict(choice.weights.cold)},
-            "rounds": len(ranker.encoder.layers) - 1,
-            "relations": sorted(forward.weights),
-            "projections": sorted(forward.projection),
-            "recipes": {"user": data.user_recipe.to_json(), "item": data.item_recipe.to_json()},
-        },
+        "serving": serving_card(ranker.scorers(settings.itemitem_neighbours), choice.weights),
     }
 
 
@@ -272,9 +269,9 @@ class _Stages:
         return {
             "stagesS": dict(self._seconds),
             "chooseS": choice.seconds,
-            "epochS": choice.ranker.encoder.seconds_per_epoch,
-            "refitEpochS": ranker.encoder.seconds_per_epoch,
-            "edgesPerS": round(choice.ranker.encoder.edges_per_s),
+            "epochS": choice.ranker.models.encoder.seconds_per_epoch,
+            "refitEpochS": ranker.models.encoder.seconds_per_epoch,
+            "edgesPerS": round(choice.ranker.models.encoder.edges_per_s),
             "peakMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
 

@@ -39,6 +39,8 @@ REASONS = (
     "attributes",  # matches by category, brand, price or text (cold start)
     "recentSimilar",  # near one of the user's last interactions (live)
     "friendShared",  # a consenting friend shared it within the last day (live)
+    "peers",  # taken more often by users of the same attributes
+    "trending",  # taken more often lately
 )
 """Reason codes; `RankedLists.reasons` holds positions in this tuple."""
 

@@ -36,7 +36,7 @@ def make_cut(
     test_share: float = 0.0,
     cold_share: float = 0.05,
 ) -> Cut:
-    """Hold out a share of every user's positives, and everything of a few users.
+    """Hold out a share of every user's positives, the newest where times are known, and everything of a few users.
 
     Args:
         data: all training data.
@@ -52,11 +52,12 @@ def make_cut(
     row, column = positives.row_of, positives.indices
     cold = _cold_users(data, rng, cold_share)
     is_cold = cold[row]
-    first = holdout_cut(row, share, rng) & ~is_cold if validation is None else np.zeros(len(row), dtype=bool)
-    rest = np.flatnonzero(~first & ~is_cold)
-    second = np.zeros(len(row), dtype=bool)
-    if test_share:
-        second[rest[holdout_cut(row[rest], test_share / (1.0 - share), rng)]] = True
+    order = rng.random(len(row)) if data.age_days is None else np.nan_to_num(data.age_days, nan=np.inf)
+    second = holdout_cut(row, test_share, order) & ~is_cold
+    first = np.zeros(len(row), dtype=bool)
+    rest = np.flatnonzero(~second & ~is_cold)
+    if validation is None:
+        first[rest[holdout_cut(row[rest], share / (1.0 - test_share), order[rest])]] = True
     held = first | second | is_cold
     chosen = truth_of(row[first], column[first]) if validation is None else validation
     return Cut(

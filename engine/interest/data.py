@@ -15,7 +15,7 @@ from engine.errors import DataError
 from engine.evaluation import Truth, shuffled_split, truth_of
 from engine.interest.adjacency import Adjacency, empty, from_pairs
 from engine.serving.features import FeatureRecipe, FeatureRows, feature_rows, learn_recipe
-from engine.types import INTERACTION_TYPES, GraphSnapshot
+from engine.types import INTERACTION_TYPES, NO_TIME, GraphSnapshot
 
 POSITIVE_WEIGHTS: Mapping[str, float] = {
     "VIEWED": 0.3,
@@ -28,6 +28,8 @@ POSITIVE_WEIGHTS: Mapping[str, float] = {
     "SHARED": 1.5,
 }
 """Which acts count as interest, and how much; a pair of user and item takes its largest weight."""
+OLDEST = 0.1
+"""What is left of the weight of the oldest act under a time decay."""
 LIKED_RATING = 3.0
 """A rating below it is no sign of interest."""
 
@@ -52,6 +54,8 @@ class InterestData:
     item_features: FeatureRows
     user_recipe: FeatureRecipe = field(default_factory=FeatureRecipe)
     item_recipe: FeatureRecipe = field(default_factory=FeatureRecipe)
+    age_days: NDArray[np.float32] | None = None
+    """(E,) age of each positive's newest act before the newest of all, nan where not known; None: no time is."""
 
     @property
     def users(self) -> int:
@@ -78,7 +82,16 @@ class InterestData:
             positives=from_pairs(row[kept], column[kept], shape, self.positives.values[kept]),
             shared=from_pairs(self.shared.row_of[stays], self.shared.indices[stays], shape),
             masked=from_pairs(self.masked.row_of[masks], self.masked.indices[masks], shape),
+            age_days=None if self.age_days is None else self.age_days[kept],
         )
+
+    def decayed(self, half_life_days: float) -> InterestData:
+        """Return the data with every positive's weight halved by its age, down to `OLDEST`; an unknown age is old."""
+        if self.age_days is None or not np.isfinite(half_life_days):
+            return self
+        fresh = np.nan_to_num(2.0 ** (-self.age_days / half_life_days), nan=0.0)
+        values = (self.positives.values * np.maximum(fresh, OLDEST)).astype(np.float32)
+        return replace(self, positives=replace(self.positives, values=values))
 
 
 def from_snapshot(snapshot: GraphSnapshot, weights: Mapping[str, float] = POSITIVE_WEIGHTS) -> InterestData:
@@ -100,7 +113,9 @@ def from_snapshot(snapshot: GraphSnapshot, weights: Mapping[str, float] = POSITI
     share_weight = np.full(len(shares), weights.get("SHARED", 0.0), dtype=np.float32)
     user = np.concatenate([acts.source, shares.source])
     item = np.concatenate([acts.target, shares.target])
-    positives = _largest(user, item, np.concatenate([weight, share_weight]), shape)
+    strength = np.concatenate([weight, share_weight])
+    positives = _largest(user, item, strength, shape)
+    when = np.concatenate([acts.columns["occurred_at_s"], shares.columns["occurred_at_s"]])
     if not len(positives):
         raise DataError("the snapshot has no interaction that counts as interest")
     seen_share = np.concatenate([snapshot.sends.source, snapshot.opens.source])
@@ -117,6 +132,7 @@ def from_snapshot(snapshot: GraphSnapshot, weights: Mapping[str, float] = POSITI
         item_features=feature_rows(item_recipe, snapshot.items.columns, items),
         user_recipe=user_recipe,
         item_recipe=item_recipe,
+        age_days=_ages(user[strength > 0], item[strength > 0], when[strength > 0], shape),
     )
 
 
@@ -204,6 +220,20 @@ def _largest(
     first = np.ones(len(user), dtype=bool)
     first[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
     return from_pairs(user[first], item[first], shape, weight[first])
+
+
+def _ages(
+    user: NDArray[np.integer], item: NDArray[np.integer], when_s: NDArray[np.integer], shape: tuple[int, int]
+) -> NDArray[np.float32] | None:
+    """Return the age in days of each pair's newest act, pairs ascending; nan where it has no time."""
+    if not (when_s != NO_TIME).any():
+        return None
+    key = user.astype(np.int64) * shape[1] + item
+    order = np.lexsort((-when_s, key))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = key[order][1:] != key[order][:-1]
+    newest = when_s[order][first].astype(np.float64)
+    return np.where(newest == NO_TIME, np.nan, (newest.max() - newest) / 86_400.0).astype(np.float32)
 
 
 def _ones(row: NDArray[np.integer], column: NDArray[np.integer], shape: tuple[int, int]) -> Adjacency:

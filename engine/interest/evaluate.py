@@ -23,7 +23,16 @@ from engine.evaluation import (
 )
 from engine.interest.cut import make_cut
 from engine.interest.data import InterestData, from_folder
-from engine.interest.model import Choice, ablation, ablation_without_friends, choose, refit
+from engine.interest.fitting import measure_calibration
+from engine.interest.model import (
+    Choice,
+    ablation,
+    ablation_cold,
+    ablation_of_deep,
+    ablation_without_friends,
+    choose,
+    refit,
+)
 from engine.interest.ranker import Ranker
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings, Report
@@ -72,8 +81,15 @@ def evaluate_interest(
     result["coverage@20"] = coverage_at(top, bench.data.items, LIST)
     result["cold"] = _slice(per_user, top, is_cold, bench.data.items, seed)
     result["ablation"] = tables
-    result["weights"] = {"warm": dict(choice.weights.warm), "cold": dict(choice.weights.cold)}
-    result["chosen"] = {"ridge": choice.ridge, "epochs": choice.ranker.encoder.epochs, "stages": choice.seconds}
+    result["weights"] = choice.weights.to_json()
+    result["chosen"] = {
+        "itemitem": {"form": choice.linear.form, "ridge": choice.linear.ridge},
+        "half_life_days": choice.half_life_days if np.isfinite(choice.half_life_days) else None,
+        "epochs": choice.ranker.models.encoder.epochs,
+        "stages": choice.seconds,
+    }
+    if choice.warm is not None:
+        result["calibration"] = measure_calibration(choice.warm, choice.warm.total(choice.weights.warm))
     result["interval"] = {name: bootstrap_interval(values, seed) for name, values in per_user.items()}
     result["seed"] = seed
     result["seconds"] = round(time.perf_counter() - began, 2)
@@ -135,4 +151,6 @@ def _ablation(choice: Choice, settings: EncoderSettings, report: Report | None) 
     data = choice.ranker.data
     if "without_friends" in tables and len(data.positives) <= SOCIAL_ABLATION_POSITIVES:
         tables["without_friends"] = ablation_without_friends(choice, settings, report)
+    tables["deep"] = ablation_of_deep(choice)
+    tables["cold"] = ablation_cold(choice)
     return tables

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.evaluation import top_k
-from engine.interest.adjacency import Adjacency
-from engine.types import RankedLists
+from engine.interest.adjacency import Adjacency, from_pairs
 
 BLOCK_FLOATS = 1 << 25
 """Largest dense block that is made beside the model, in floats (128 MB)."""
@@ -70,29 +69,18 @@ class ItemItem:
         inverse = (_dense(scaled) - met.T @ self.core) / self.ridge
         return self._widen(_dense(scaled) - inverse / self.diagonal)
 
-    def neighbours(self, k: int, positive: bool = True) -> RankedLists:
-        """Return for each item its k strongest weights B[item, :]: where interest in the item points to.
-
-        Args:
-            k: weights kept per item.
-            positive: keep the largest; else those of largest absolute value.
-
-        Returns:
-            (I, min(k, I)) items and weights between unscaled histories and scores; weights that are not positive
-            (or zero) are left out.
-        """
-        total = len(self.scale)
-        width = min(k, total)
-        target = np.full((total, width), -1, dtype=np.int32)
-        score = np.zeros((total, width), dtype=np.float32)
+    def rows(self, k: int) -> Adjacency:
+        """Return (I, I) weights between unscaled histories and scores, each row's k largest by absolute value."""
+        row, column, value = [], [], []
         for items, block in self._weights():
             unscaled = block * self.scale[items].astype(np.float32)[:, None]
-            order = top_k(unscaled if positive else np.abs(unscaled), width)
-            value = np.take_along_axis(unscaled, order, axis=1)
-            kept = value > 0 if positive else value != 0
-            target[items, : order.shape[1]] = np.where(kept, self.items[order], -1)
-            score[items, : order.shape[1]] = np.where(kept, value, 0.0)
-        return RankedLists(target, score)
+            order = top_k(np.abs(unscaled), k)
+            row.append(np.repeat(items, order.shape[1]))
+            column.append(self.items[order].ravel())
+            value.append(np.take_along_axis(unscaled, order, axis=1).ravel())
+        kept = np.concatenate(value) != 0
+        shape = (len(self.scale), len(self.scale))
+        return from_pairs(np.concatenate(row)[kept], np.concatenate(column)[kept], shape, np.concatenate(value)[kept])
 
     def _mix_history(self, rows: Adjacency) -> torch.Tensor:
         """Return (N, M) weighted sums of the fitted users' scaled histories."""

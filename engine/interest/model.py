@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.evaluation import Truth, hit_matrix, ndcg_at, top_k
-from engine.interest import itemitem
 from engine.interest.cut import Cut
 from engine.interest.data import InterestData
+from engine.interest.deep import fit_deep
+from engine.interest.fitting import Candidates, fit_blend, fit_weights, gather_candidates
+from engine.interest.friendship import Friendship, fit_friendship
+from engine.interest.linear import LinearModel, LinearRecipe, choose_half_life, choose_linear
 from engine.interest.plain import fit_plain
-from engine.interest.ranker import Candidates, Ranker, build_ranker, fit_weights, gather_candidates
+from engine.interest.popular import count_popular
+from engine.interest.ranker import Models, Ranker, build_ranker, embed_without_history
 from engine.interest.relations import relations_of
 from engine.interest.training import EncoderSettings, FittedEncoder, Report, fit_encoder, without_social
 from engine.serving.blend import BlendWeights
+from engine.serving.deep import pruned, quantised, restored
 
-FIRST_WEIGHTS = {"graphsage": 1.0, "itemitem": 0.3}
-FIRST_RIDGE = 50.0
+FIRST_WEIGHTS = BlendWeights({"graphsage": 1.0, "itemitem": 0.3}, {"popularity": 1.0})
+WITHOUT_CUT = BlendWeights({"itemitem": 1.0, "popularity": 0.1}, {"popularity": 1.0})
 LEAST_POPULARITY = 0.05
+"""Popularity ranks what the other scores of a user without a history leave equal."""
 REFIT_SHARE = 1 / 3
 """Steps on all data after the cut's model, as a share of the steps that it took."""
 
@@ -33,64 +37,49 @@ class Choice:
     ranker: Ranker
     """Fitted on the cut's training part."""
     weights: BlendWeights
-    ridge: float
+    linear: LinearRecipe
+    half_life_days: float
+    """Of the weight of an act; inf: acts do not age."""
     warm: Candidates | None
     cold: Candidates | None
     seconds: dict[str, float]
 
 
 def choose(cut: Cut, settings: EncoderSettings, report: Report | None = None) -> Choice:
-    """Fit every part on the cut's training part and choose ridge, steps and weights on its validation items."""
+    """Fit every part on the cut's training part; choose form, ridge, decay, steps and weights on what it held out."""
     clock = _Clock()
-    encoder = fit_encoder(cut.data, settings, cut.validation if len(cut.validation) else None, report=report)
-    clock.stop("graphsage")
-    _say(report, "itemitem", "choosing the item-item model's ridge on the cut")
-    linear = choose_ridge(cut.data, cut.validation)
+    _say(report, "itemitem", "choosing the item-item model on the cut")
+    half_life_days = choose_half_life(cut.data, cut.validation)
+    cut = replace(cut, data=cut.data.decayed(half_life_days))
+    recipe, linear = choose_linear(cut.data, cut.validation)
+    friendship = fit_friendship(cut.data, cut.validation, cut.cold)
     clock.stop("itemitem")
-    ranker = _ranker(cut.data, encoder, linear, settings.seed)
-    clock.stop("plain")
+    encoder = fit_encoder(
+        cut.data, settings, cut.validation if len(cut.validation) else None, report=report,
+        ties=friendship.weigh(cut.data),
+    )  # fmt: skip
+    clock.stop("graphsage")
+    _say(report, "deep", "training the scorers on top of the embeddings")
+    ranker = _ranker(cut.data, encoder, linear, friendship, settings.seed)
+    clock.stop("scorers")
     _say(report, "blend", "fitting the weights of the named scores on the cut")
-    warm = gather_candidates(ranker.parts, cut.data.masked, cut.validation) if len(cut.validation) else None
-    cold = gather_candidates(ranker.cold_parts, cut.data.masked, cut.cold) if len(cut.cold) else None
-    weights = BlendWeights(
-        warm=fit_weights(warm, FIRST_WEIGHTS) if warm else {"itemitem": 1.0, "popularity": 0.1},
-        cold=_with_popularity(fit_weights(cold, {"popularity": 1.0}) if cold else {}),
-    )
+    warm, cold = _gather(ranker, cut)
+    first = FIRST_WEIGHTS if warm else WITHOUT_CUT
+    weights = fit_blend(warm, cold, replace(first, cold={"popularity": LEAST_POPULARITY if cold else 1.0}))
     clock.stop("blend")
-    return Choice(cut, ranker, weights, linear.ridge, warm, cold, clock.seconds)
-
-
-def _with_popularity(weights: Mapping[str, float]) -> dict[str, float]:
-    """Return weights under which popularity ranks what the other scores leave equal."""
-    return {**weights, "popularity": max(weights.get("popularity", 0.0), LEAST_POPULARITY)}
+    return Choice(cut, ranker, weights, recipe, half_life_days, warm, cold, clock.seconds)
 
 
 def refit(data: InterestData, choice: Choice, settings: EncoderSettings, report: Report | None = None) -> Ranker:
     """Fit the chosen model on all data; the encoder goes on from the cut's weights for a third of their steps."""
-    steps = max(1, round(choice.ranker.encoder.steps * REFIT_SHARE))
+    data = data.decayed(choice.half_life_days)
+    friendship = choice.ranker.models.friendship
+    steps = max(1, round(choice.ranker.models.encoder.steps * REFIT_SHARE))
     on_all = replace(settings, steps=steps, epochs=10**9, learning_rate=settings.learning_rate / 2)
-    encoder = fit_encoder(data, on_all, None, _fitting_start(choice, data, settings), report)
-    _say(report, "itemitem", "fitting the item-item model on all data")
-    return _ranker(data, encoder, itemitem.fit(data.positives, choice.ridge), settings.seed)
-
-
-def choose_ridge(data: InterestData, validation: Truth) -> itemitem.ItemItem:
-    """Climb in factors of two from FIRST_RIDGE to the best NDCG@20 on the cut; return the model of the best ridge."""
-    best, best_score = itemitem.fit(data.positives, FIRST_RIDGE), -1.0
-    if not len(validation):
-        return best
-    best_score = _ndcg(best, data, validation)
-    for factor in (2.0, 0.5):
-        improved = False
-        while FIRST_RIDGE / 64 < best.ridge * factor < FIRST_RIDGE * 64:
-            tried = itemitem.fit(data.positives, best.ridge * factor)
-            score = _ndcg(tried, data, validation)
-            if score <= best_score:
-                break
-            best, best_score, improved = tried, score, True
-        if improved:
-            break
-    return best
+    start = _fitting_start(choice, data, settings)
+    encoder = fit_encoder(data, on_all, None, start, report, ties=friendship.weigh(data))
+    _say(report, "itemitem", "fitting the other parts on all data")
+    return _ranker(data, encoder, choice.linear.fit(data.positives), friendship, settings.seed)
 
 
 def ablation(choice: Choice) -> dict[str, dict[str, float]]:
@@ -98,51 +87,91 @@ def ablation(choice: Choice) -> dict[str, dict[str, float]]:
     warm = choice.warm
     if warm is None:
         return {}
-    rows = {"blend": _quality(warm, choice.weights.warm)}
+    weights = fit_weights(warm, choice.weights.warm, rounds=1)
+    rows = {"blend": warm.measure(weights)}
     for name in warm.names:
-        start = {**choice.weights.warm, name: 0.0}
-        if not any(start.values()):
-            continue
-        rows[f"without_{name}"] = _quality(warm, fit_weights(warm, start, frozenset((name,)), rounds=1))
+        start = {**weights, name: 0.0}
+        if any(start.values()):
+            rows[f"without_{name}"] = warm.measure(fit_weights(warm, start, frozenset((name,)), rounds=1))
     for name in warm.names:
-        rows[f"only_{name}"] = _quality(warm, {name: 1.0})
+        rows[f"only_{name}"] = warm.measure({name: 1.0})
+    return rows
+
+
+def ablation_cold(choice: Choice) -> dict[str, dict[str, float]]:
+    """Measure the stripped users of the cut: the blend, popularity, each score alone."""
+    cold = choice.cold
+    if cold is None:
+        return {}
+    rows = {"blend": cold.measure(choice.weights.cold)}
+    return rows | {f"only_{name}": cold.measure({name: 1.0}) for name in cold.names}
+
+
+def ablation_of_deep(choice: Choice) -> dict[str, dict[str, float]]:
+    """Measure the deep scorer alone on the cut: whole, half and four fifths of its weights pruned, and in int8."""
+    models = choice.ranker.models
+    kinds = {
+        "whole": models.deep,
+        "pruned_50": pruned(models.deep, 0.5),
+        "pruned_80": pruned(models.deep, 0.8),
+        "int8": restored(*quantised(models.deep)),
+    }
+    rows = {}
+    for name, deep in kinds.items():
+        ranker = build_ranker(choice.ranker.data, replace(models, deep=deep))
+        warm, _ = _gather(ranker, replace(choice.cut, cold=choice.cut.cold.take(np.zeros(0, np.intp))))
+        if warm is not None:
+            rows[name] = warm.measure({"deep": 1.0})
     return rows
 
 
 def ablation_without_friends(choice: Choice, settings: EncoderSettings, report: Report | None) -> dict[str, float]:
-    """Measure the cut with a blend whose encoder was trained without messages between users, and no friends' score."""
-    encoder = fit_encoder(choice.cut.data, without_social(settings), choice.cut.validation, report=report)
-    ranker = _ranker(choice.cut.data, encoder, choice.ranker.itemitem, settings.seed)
-    candidates = gather_candidates(ranker.parts, choice.cut.data.masked, choice.cut.validation)
-    start = {**choice.weights.warm, "friends": 0.0}
-    return _quality(candidates, fit_weights(candidates, start, frozenset(("friends",))))
+    """Measure the cut with a blend whose encoder was trained without messages between users, and no friends' scores."""
+    data = choice.cut.data
+    encoder = fit_encoder(data, without_social(settings), choice.cut.validation, report=report)
+    models = choice.ranker.models
+    ranker = _ranker(data, encoder, models.itemitem, models.friendship, settings.seed)
+    warm, _ = _gather(ranker, choice.cut)
+    if warm is None:
+        return {}
+    social = frozenset(("friends", "circle"))
+    start = {**choice.weights.warm, **dict.fromkeys(social, 0.0)}
+    return warm.measure(fit_weights(warm, start, social))
 
 
-def _quality(candidates: Candidates, weights: Mapping[str, float]) -> dict[str, float]:
-    return candidates.measure(np.array([weights.get(name, 0.0) for name in candidates.names]))
+def _gather(ranker: Ranker, cut: Cut) -> tuple[Candidates | None, Candidates | None]:
+    """Return the candidates of the cut's users with a history, and of those without."""
+    acts, masked = cut.data.positives.degree, cut.data.masked
+    warm = gather_candidates(ranker.parts, masked, acts, cut.validation) if len(cut.validation) else None
+    cold = gather_candidates(ranker.cold_parts, masked, acts, cut.cold) if len(cut.cold) else None
+    return warm, cold
 
 
-def _ranker(data: InterestData, encoder: FittedEncoder, linear: itemitem.ItemItem, seed: int) -> Ranker:
-    plain = fit_plain(encoder.user_embedding, encoder.item_embedding, data.positives, seed=seed)
-    return build_ranker(data, encoder, linear, plain)
+def _ranker(
+    data: InterestData, encoder: FittedEncoder, linear: LinearModel, friendship: Friendship, seed: int
+) -> Ranker:
+    users, items = encoder.user_embedding, encoder.item_embedding
+    cold = embed_without_history(data, encoder, friendship.weigh_cold(data))
+    return build_ranker(
+        data,
+        Models(
+            encoder=encoder,
+            itemitem=linear,
+            plain=fit_plain(users, items, data.positives, seed=seed),
+            deep=fit_deep(data, users, cold, items, seed=seed),
+            friendship=friendship,
+            popular=count_popular(data),
+            cold_embedding=cold,
+        ),
+    )
 
 
 def _fitting_start(choice: Choice, data: InterestData, settings: EncoderSettings) -> FittedEncoder | None:
     """Return the cut's encoder, unless the whole data has relations that the cut lost."""
-    encoder = choice.ranker.encoder
-    same = relations_of(data, settings.with_social).names == encoder.relations.names
+    encoder = choice.ranker.models.encoder
+    ties = choice.ranker.models.friendship.weigh(data)
+    same = relations_of(data, settings.with_social, ties).names == encoder.relations.names
     return encoder if same else None
-
-
-def _ndcg(model: itemitem.ItemItem, data: InterestData, validation: Truth) -> float:
-    total = 0.0
-    for start in range(0, len(validation), 512):
-        part = validation.take(np.arange(start, min(start + 512, len(validation))))
-        scores = model.scores(part.user)
-        known = data.masked.take(part.user)
-        scores[known.row_of, known.indices] = -np.inf
-        total += float(ndcg_at(hit_matrix(top_k(scores, 20), part), part.counts, 20).sum())
-    return total / len(validation)
 
 
 def _say(report: Report | None, stage: str, message: str) -> None:

@@ -33,8 +33,14 @@ class Relations:
         return sum(len(matrix) for matrix in self.weights.values())
 
 
-def relations_of(data: InterestData, with_social: bool = True) -> Relations:
-    """Return the relations of the data that have edges; without the social ones for an ablation."""
+def relations_of(data: InterestData, with_social: bool = True, ties: Adjacency | None = None) -> Relations:
+    """Return the relations of the data that have edges.
+
+    Args:
+        data: the matrices.
+        with_social: without, for an ablation, no messages pass between users.
+        ties: (U, U) learned weights of friends; None: as strong as the ties are.
+    """
     raw: dict[Relation, Adjacency] = {
         ("item", "acted", "user"): data.positives,
         ("user", "acted", "item"): data.positives.transpose(),
@@ -43,7 +49,7 @@ def relations_of(data: InterestData, with_social: bool = True) -> Relations:
     }
     if with_social:
         raw |= {
-            ("user", "friend", "user"): data.friends,
+            ("user", "friend", "user"): data.friends if ties is None else ties,
             ("user", "follows", "user"): data.follows,
             ("user", "followedBy", "user"): data.follows.transpose(),
             ("item", "received", "user"): data.received,

@@ -102,9 +102,9 @@ class FittedEncoder:
 class _Graph:
     """The data as tensors on the device."""
 
-    def __init__(self, data: InterestData, settings: EncoderSettings, device: str) -> None:
+    def __init__(self, data: InterestData, settings: EncoderSettings, device: str, ties: Adjacency | None) -> None:
         self.data = data
-        self.relations = relations_of(data, settings.with_social)
+        self.relations = relations_of(data, settings.with_social, ties)
         self.features = {
             kind: _feature_adjacency(rows)
             for kind, rows in (("user", data.user_features), ("item", data.item_features))
@@ -127,6 +127,8 @@ def fit_encoder(
     validation: Truth | None = None,
     start: FittedEncoder | None = None,
     report: Report | None = None,
+    *,
+    ties: Adjacency | None = None,
 ) -> FittedEncoder:
     """Train the encoder on all positives of `data`.
 
@@ -137,6 +139,7 @@ def fit_encoder(
             best step's weights are kept. None: train to the end.
         start: continue from these weights (same users, items and kinds of relations).
         report: called with {"stage", "done", "total", "message"}.
+        ties: (U, U) learned weights of friends; None: as strong as the ties are.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -144,7 +147,7 @@ def fit_encoder(
     device = settings.device if settings.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    graph = _Graph(data, settings, device)
+    graph = _Graph(data, settings, device, ties)
     encoder = Encoder(
         EncoderShape(
             {"user": data.users, "item": data.items},

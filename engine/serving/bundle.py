@@ -17,24 +17,17 @@ from numpy.typing import NDArray
 from engine.artifact import read_artifact, read_tables, read_weights
 from engine.errors import ArtifactError
 from engine.evaluation import top_k
-from engine.serving.blend import BlendWeights, PlainModel, blend, contributions, popularity, reasons, similarity
-from engine.serving.features import FeatureRecipe, feature_rows
-from engine.serving.forward import ForwardModel, NewEdges, embed
+from engine.serving.blend import BlendWeights, PlainModel, blend, contributions, reasons
+from engine.serving.deep import DeepModel, quantised, restored
+from engine.serving.features import FeatureRecipe, FeatureRows
+from engine.serving.forward import ForwardModel
+from engine.serving.friendship import TieModel
+from engine.serving.popular import PopularModel
+from engine.serving.scorers import Newcomer, Scorers
 from engine.types import Artifact, RankedLists
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """What is known of a user that the published version does not hold; dense indices of the model."""
-
-    items: Sequence[int] = ()
-    """Items acted on."""
-    weights: Sequence[float] | None = None
-    """Weight of each act; None: 1 each."""
-    friends: Sequence[int] = ()
-    attributes: Mapping[str, Any] | None = None
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +35,14 @@ class Bundle:
     """A loaded model."""
 
     artifact: Artifact
-    forward: ForwardModel
-    recipes: Mapping[str, FeatureRecipe]
+    scorers: Scorers
     weights: BlendWeights
-    plain: PlainModel
-    item_count: Floats
-    """(I,) weighted popularity."""
-    neighbours: RankedLists
-    """(I, K) strongest weights of the item-item model."""
 
     def embed_user(
         self,
-        item_indices: Sequence[int] = (),
+        items: Sequence[int] = (),
         weights: Sequence[float] | None = None,
-        friend_indices: Sequence[int] = (),
+        friends: Sequence[int] = (),
         attributes: Mapping[str, Any] | None = None,
     ) -> Floats:
         """Return the embedding (D,) of a user from items, friends and attributes; zeros where nothing is known.
@@ -63,12 +50,11 @@ class Bundle:
         Raises:
             IndexError: an index that the model does not hold.
         """
-        edges = {"item.acted.user": _star(item_indices, weights), "user.friend.user": _star(friend_indices, None)}
-        return embed(self.forward, "user", 1, edges, self._describe("user", attributes))[0]
+        return self.scorers.embed_user(Newcomer(items, weights, friends, attributes=attributes))
 
     def embed_item(
         self,
-        user_indices: Sequence[int] = (),
+        users: Sequence[int] = (),
         weights: Sequence[float] | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Floats:
@@ -77,49 +63,28 @@ class Bundle:
         Raises:
             IndexError: an index that the model does not hold.
         """
-        edges = {"user.acted.item": _star(user_indices, weights)}
-        return embed(self.forward, "item", 1, edges, self._describe("item", attributes))[0]
+        return self.scorers.embed_item(users, weights, attributes)
 
     def recommend(self, newcomer: Newcomer, k: int, hidden: Sequence[int] = ()) -> tuple[RankedLists, str]:
         """Rank all items for a user that the version does not hold.
 
         Returns:
-            One row of at most k items with scores and reasons, and the strategy: `history`, `friends`, `attributes`
-            or `popularity`, the first that applies.
+            One row of at most k items with scores (logits where calibrated) and reasons, and the strategy: `history`,
+            `friends`, `attributes` or `popularity`, the first that applies.
         """
-        embedding = self.embed_user(newcomer.items, newcomer.weights, newcomer.friends, newcomer.attributes)[None, :]
-        parts = self._parts(newcomer, embedding)
-        strategy = _strategy(newcomer, embedding)
-        weight = self.weights.warm if strategy == "history" else self.weights.cold
-        contributed = contributions(parts, weight)
-        total = blend(contributed, (1, len(self.item_count)))
+        parts = self.scorers.parts(newcomer)
+        strategy = _strategy(newcomer, parts)
+        acts = len(newcomer.items)
+        segment = self.weights.segment(acts)
+        contributed = contributions(parts, self.weights.of(segment))
+        total = blend(contributed, (1, len(self.scorers.item_scale)))
         total[0, [*newcomer.items, *hidden]] = -np.inf
         best = top_k(total, k)
         score = np.take_along_axis(total, best, axis=1)
         listed = np.isfinite(score)
-        why = reasons(contributed, best, is_cold=strategy != "history")
-        return RankedLists(np.where(listed, best, -1), np.where(listed, score, 0.0), why), strategy
-
-    def _parts(self, newcomer: Newcomer, embedding: Floats) -> dict[str, Floats]:
-        items = self.artifact.item_embedding
-        parts = {"popularity": popularity(self.item_count, 1)}
-        if embedding.any():
-            parts["graphsage"] = similarity(embedding, items)
-            parts["plain"] = self.plain.probability(embedding, items)
-        if len(newcomer.items):
-            weight = np.ones(len(newcomer.items)) if newcomer.weights is None else np.asarray(newcomer.weights)
-            parts["itemitem"] = _spread(self.neighbours, np.asarray(newcomer.items), weight, len(items))
-        if len(newcomer.friends):
-            friends = np.asarray(newcomer.friends)
-            weight = np.full(len(friends), 1.0 / len(friends))
-            parts["friends"] = _spread(self.artifact.recommended, friends, weight, len(items))
-        return parts
-
-    def _describe(self, kind: str, attributes: Mapping[str, Any] | None) -> Floats | None:
-        if not attributes or kind not in self.forward.projection:
-            return None
-        columns = {name: np.array([value], dtype=object) for name, value in attributes.items()}
-        return feature_rows(self.recipes[kind], columns, 1).project(self.forward.projection[kind])
+        logit = self.weights.calibrated(segment).logit(score, np.array([acts]))
+        why = reasons(contributed, best, is_cold=segment == "cold")
+        return RankedLists(np.where(listed, best, -1), np.where(listed, logit, 0.0), why), strategy
 
 
 def load(folder: Path) -> Bundle:
@@ -130,51 +95,55 @@ def load(folder: Path) -> Bundle:
     """
     artifact = read_artifact(folder)
     tables, weights = read_tables(folder), read_weights(folder)
-    serving = artifact.metrics.get("serving")
-    if not serving:
-        raise ArtifactError(f"{folder}: the model holds nothing to serve newcomers with")
-    forward = ForwardModel(
-        layers={
-            kind: [tables[f"{kind}_layer{depth}"] for depth in range(serving["rounds"])] for kind in ("user", "item")
-        },
-        projection={kind: weights[f"projection.{kind}"] for kind in serving["projections"]},
-        weights={
-            name: [
-                (weights[f"{name}.{d}.left"], weights[f"{name}.{d}.bias"], weights[f"{name}.{d}.root"])
-                for d in range(serving["rounds"])
-            ]
-            for name in serving["relations"]
-        },
-        source_degree={name: tables[f"degree.{name}"] for name in serving["relations"]},
-    )
-    return Bundle(
-        artifact=artifact,
-        forward=forward,
-        recipes={kind: FeatureRecipe.from_json(recipe) for kind, recipe in serving["recipes"].items()},
-        weights=BlendWeights(serving["blend"]["warm"], serving["blend"]["cold"]),
+    card = artifact.metrics.get("serving")
+    if not card or "ties" not in card:
+        raise ArtifactError(f"{folder}: the model holds nothing to serve newcomers with, or is of an older form")
+    scorers = Scorers(
+        item_embedding=artifact.item_embedding,
+        forward=_forward(tables, weights, card),
+        recipes={kind: FeatureRecipe.from_json(recipe) for kind, recipe in card["recipes"].items()},
         plain=PlainModel(weights["plain.user"], weights["plain.item"], float(weights["plain.bias"][0])),
-        item_count=tables["item_count"],
-        neighbours=RankedLists(tables["itemitem_target"], tables["itemitem_score"]),
+        deep=_deep(weights),
+        item_towers=(tables["item_tower_pair"], tables["item_tower_factors"]),
+        popular=PopularModel(
+            tables["item_count"], tables["item_recent"], _sparse(tables, "segment", len(tables["item_count"]))
+        ),
+        itemitem=_sparse(tables, "itemitem", len(tables["item_count"])),
+        item_scale=tables["item_scale"],
+        ties=TieModel.from_json(card["ties"]) if card["ties"] is not None else None,
+        user_sizes=tables["user_sizes"],
     )
+    return Bundle(artifact, scorers, BlendWeights.from_json(card["blend"]))
 
 
-def serving_arrays(
-    forward: ForwardModel, plain: PlainModel, item_count: NDArray[np.floating], neighbours: RankedLists
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Return the tables and weights under which `load` finds the parts of a model."""
-    tables: dict[str, NDArray[Any]] = {
-        "item_count": np.asarray(item_count, dtype=np.float32),
-        "itemitem_target": neighbours.target,
-        "itemitem_score": neighbours.score,
+def serving_arrays(scorers: Scorers, *, small: bool = False) -> tuple[Arrays, Arrays]:
+    """Return the tables and weights under which `load` finds the parts of a model.
+
+    Args:
+        scorers: the parts.
+        small: whether the deep scorer's matrices are kept as int8.
+    """
+    tables: Arrays = {
+        "item_count": scorers.popular.count,
+        "item_recent": scorers.popular.recent,
+        "item_scale": scorers.item_scale,
+        "item_tower_pair": scorers.item_towers[0],
+        "item_tower_factors": scorers.item_towers[1],
+        "user_sizes": scorers.user_sizes,
     }
+    for name, rows in (("segment", scorers.popular.segments), ("itemitem", scorers.itemitem)):
+        tables |= {f"{name}_indptr": rows.indptr, f"{name}_indices": rows.indices, f"{name}_values": rows.values}
+    forward = scorers.forward
     for kind, layers in forward.layers.items():
         tables |= {f"{kind}_layer{depth}": layer for depth, layer in enumerate(layers)}
     tables |= {f"degree.{name}": degree for name, degree in forward.source_degree.items()}
-    weights: dict[str, NDArray[Any]] = {
-        "plain.user": plain.user_weight,
-        "plain.item": plain.item_weight,
-        "plain.bias": np.array([plain.bias], dtype=np.float32),
+    weights: Arrays = {
+        "plain.user": scorers.plain.user_weight,
+        "plain.item": scorers.plain.item_weight,
+        "plain.bias": np.array([scorers.plain.bias], dtype=np.float32),
     }
+    matrices, rest = quantised(scorers.deep) if small else ({}, dict(scorers.deep.weights))
+    weights |= {f"deep.{name}": value for name, value in (*matrices.items(), *rest.items())}
     weights |= {f"projection.{kind}": value for kind, value in forward.projection.items()}
     for name, rounds in forward.weights.items():
         for depth, (left, bias, root) in enumerate(rounds):
@@ -182,22 +151,46 @@ def serving_arrays(
     return tables, weights
 
 
-def _star(indices: Sequence[int], weights: Sequence[float] | None) -> NewEdges:
-    source = np.asarray(indices, dtype=np.int32)
-    weight = np.ones(len(source), np.float32) if weights is None else np.asarray(weights, dtype=np.float32)
-    return NewEdges(np.array([0, len(source)]), source, weight)
+def serving_card(scorers: Scorers, weights: BlendWeights) -> dict[str, Any]:
+    """Return what `load` needs beside the arrays, JSON-able."""
+    forward = scorers.forward
+    return {
+        "blend": weights.to_json(),
+        "rounds": len(next(iter(forward.layers.values()))),
+        "relations": sorted(forward.weights),
+        "projections": sorted(forward.projection),
+        "recipes": {kind: recipe.to_json() for kind, recipe in scorers.recipes.items()},
+        "ties": None if scorers.ties is None else scorers.ties.to_json(),
+    }
 
 
-def _spread(lists: RankedLists, rows: NDArray[np.integer], weight: NDArray[np.floating], items: int) -> Floats:
-    """Return (1, I): weighted sum of sparse rows."""
-    target, score = lists.target[rows], lists.score[rows] * weight[:, None]
-    listed = target >= 0
-    return np.bincount(target[listed], weights=score[listed], minlength=items).astype(np.float32)[None, :]
+def _forward(tables: Mapping[str, Any], weights: Mapping[str, Any], card: Mapping[str, Any]) -> ForwardModel:
+    rounds = range(card["rounds"])
+    return ForwardModel(
+        layers={kind: [tables[f"{kind}_layer{depth}"] for depth in rounds] for kind in ("user", "item")},
+        projection={kind: weights[f"projection.{kind}"] for kind in card["projections"]},
+        weights={
+            name: [tuple(weights[f"{name}.{d}.{part}"] for part in ("left", "bias", "root")) for d in rounds]
+            for name in card["relations"]
+        },
+        source_degree={name: tables[f"degree.{name}"] for name in card["relations"]},
+    )
 
 
-def _strategy(newcomer: Newcomer, embedding: Floats) -> str:
+def _deep(weights: Mapping[str, NDArray[Any]]) -> DeepModel:
+    own = {name.removeprefix("deep."): value for name, value in weights.items() if name.startswith("deep.")}
+    small = {name: value for name, value in own.items() if value.dtype == np.int8}
+    return restored(small, {name: value for name, value in own.items() if name not in small})
+
+
+def _sparse(tables: Mapping[str, NDArray[Any]], name: str, width: int) -> FeatureRows:
+    return FeatureRows(tables[f"{name}_indptr"], tables[f"{name}_indices"], tables[f"{name}_values"], width)
+
+
+def _strategy(newcomer: Newcomer, parts: Mapping[str, Floats]) -> str:
     if len(newcomer.items):
         return "history"
     if len(newcomer.friends):
         return "friends"
-    return "attributes" if newcomer.attributes and embedding.any() else "popularity"
+    known = "graphsage" in parts or "segment" in parts
+    return "attributes" if newcomer.attributes and known else "popularity"

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
+from operator import itemgetter
 
 from engine.types import REASONS
 
@@ -89,13 +91,12 @@ class Scored:
         return [REASONS[code] for _, codes in ranked for code in codes if code != NO_REASON]
 
 
-def scaled(scores: Sequence[float]) -> list[float]:
-    """Return scores (best first) scaled so that the first is 1 and the last of more than one is 0."""
+def _range(scores: Sequence[float]) -> tuple[float, float]:
+    """Return what scores (best first) are scaled by, so that the first is 1 and the last of more than one is 0."""
     if not scores:
-        return []
+        return 0.0, 0.0
     low = scores[-1] if len(scores) > 1 else 0.0
-    span = scores[0] - low
-    return [(score - low) / span if span > 0 else 1.0 for score in scores]
+    return low, scores[0] - low
 
 
 def unpacked(codes: int) -> tuple[int, ...]:
@@ -112,6 +113,7 @@ def blend(
     shares: Iterable[FriendShare],
     excluded: Collection[str],
     limit: int,
+    allows: Callable[[str], bool] | None = None,
 ) -> list[Scored]:
     """Return the best `limit` items by live score, best first; equal scores by item id.
 
@@ -121,29 +123,37 @@ def blend(
         codes: its packed reasons, same length.
         acts: the user's last interactions.
         shares: consenting friends' shares of the last day.
-        excluded: items that may not be shown (seen, unavailable).
+        excluded: items that may not be shown (seen).
         limit: at most so many.
+        allows: whether an item may be shown by its attributes; asked from the best item on.
     """
-    published = dict(zip(items, scaled(scores), strict=True))
+    low, span = _range(scores)
+    place = {item: n for n, item in enumerate(items)}
+
+    def published(item: str) -> float:
+        at = place.get(item)
+        return 0.0 if at is None else (scores[at] - low) / span if span > 0 else 1.0
+
     gained, shared = gains_of_acts(acts), gains_of_shares(shares)
-    live = dict(published)
+    moved: dict[str, float] = {}
     for gains in (gained, shared):
         for item, gain in gains.items():
-            if gain > 0 or item in published:
-                live[item] = live.get(item, 0.0) + gain
-    for item in excluded:
-        live.pop(item, None)
-    best = heapq.nsmallest(limit, live.items(), key=lambda pair: (-pair[1], pair[0]))
-    place = {item: codes[n] for n, item in enumerate(items)} if best else {}
+            if gain > 0 or item in place:
+                moved[item] = moved.get(item, published(item)) + gain
+    # Few items move: those are sorted, the others stand as published and are looked at as far as the list needs them.
+    front = sorted((-score, item) for item, score in moved.items() if item not in excluded)
+    rest = ((-published(item), item) for item in items if item not in moved and item not in excluded)
+    in_order = chain.from_iterable(sorted(run) for _, run in groupby(rest, key=itemgetter(0)))
+    ranked = (item for _, item in heapq.merge(front, in_order) if allows is None or allows(item))
     return [
         Scored(
             item,
-            published.get(item, 0.0),
+            published(item),
             gained.get(item, 0.0),
             shared.get(item, 0.0),
-            unpacked(place[item]) if item in place else (),
+            unpacked(codes[place[item]]) if item in place else (),
         )
-        for item, _ in best
+        for item in islice(ranked, limit)
     ]
 
 

@@ -21,11 +21,16 @@ def register(commands: Any) -> None:
     evaluate.add_argument("--seed", type=int, default=0)
     interest = evaluate.add_argument_group("interest")
     interest.add_argument("--split", choices=("80/20",), help="merge train and test and cut them again")
+    cold = evaluate.add_argument_group("cold-start")
+    cold.add_argument("--draws", type=int, default=5, metavar="N", help="how often users are stripped (default 5)")
     sizes = evaluate.add_argument_group("cascade-size")
     sizes.add_argument("--after", type=duration_s, default=3_600.0, metavar="TIME", help="window (default 1h)")
     sizes.add_argument("--at", type=duration_s, default=86_400.0, metavar="TIME", help="horizon (default 24h)")
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
-    bench.add_argument("name", choices=("cascades", "export", "forecasts", "ingest", "load", "publish", "start"))
+    bench.add_argument(
+        "name",
+        choices=("cascades", "diversity", "export", "forecasts", "ingest", "load", "publish", "serving", "start"),
+    )
     bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
 
 
@@ -51,6 +56,17 @@ def _interest(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     )
 
 
+def _cold_start(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.interest.coldstart import evaluate_cold_start
+
+    return evaluate_cold_start(
+        arguments.data,
+        draws=arguments.draws,
+        seed=arguments.seed,
+        report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
+    )
+
+
 def _cascade_size(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     from engine.propagation.size_evaluation import evaluate_sizes
 
@@ -63,7 +79,7 @@ def _cascade_size(arguments: argparse.Namespace, show: Progress) -> dict[str, An
     )
 
 
-TASKS: dict[str, Task] = {"interest": _interest, "cascade-size": _cascade_size}
+TASKS: dict[str, Task] = {"interest": _interest, "cold-start": _cold_start, "cascade-size": _cascade_size}
 """What can be evaluated; each entry imports what it needs when it runs."""
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from engine.evaluation import truth_of
 from engine.interest import evaluate
-from engine.interest.ranker import Candidates, fit_weights
 from engine.interest.training import EncoderSettings
 from tests.engine.interest.communities import communities, write_folder
 
@@ -49,7 +48,7 @@ def test_a_folder_without_friends_has_no_slice_of_them(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("\n".join(rows) + "\n")
     result = evaluate.evaluate_interest(tmp_path, settings=SETTINGS)
     assert result["cold"] is None
-    assert "only_friends" not in result["ablation"]
+    assert not {"only_friends", "only_circle"} & set(result["ablation"])
 
 
 def test_popularity_is_measured_with_known_items_masked() -> None:
@@ -60,17 +59,3 @@ def test_popularity_is_measured_with_known_items_masked() -> None:
     values = evaluate.measure_popularity(data, truth)
     assert values["recall@10"][0] == 0.5
     assert values["recall@20"][0] == 1.0
-
-
-def test_weights_find_the_informative_score_and_leave_noise_out() -> None:
-    rng = np.random.default_rng(0)
-    relevant = rng.random((200, 60)) < 0.1
-    relevant[:, 0] = True
-    good = relevant + rng.normal(0, 0.4, relevant.shape)
-    noise = rng.normal(0, 1, relevant.shape)
-    scores = np.stack([noise, good], axis=-1).astype(np.float32)
-    candidates = Candidates(("graphsage", "itemitem"), scores, relevant, relevant.sum(axis=1))
-    weights = fit_weights(candidates, {"graphsage": 1.0, "itemitem": 0.3})
-    assert weights["itemitem"] == 1.0
-    assert weights["graphsage"] <= 0.05
-    assert fit_weights(candidates, {"graphsage": 1.0}, frozenset(("itemitem",)))["itemitem"] == 0.0

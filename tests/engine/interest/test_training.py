@@ -69,7 +69,7 @@ def test_users_kept_out_of_training_beat_popularity_without_a_history(data: Inte
     assert len(cut.cold) == 32
     assert not cut.data.positives.degree[cut.cold.user].any()
     encoder = fit_encoder(cut.data, SETTINGS)
-    scores = embed_without_history(cut.data, encoder)[cut.cold.user] @ encoder.item_embedding.T
+    scores = embed_without_history(cut.data, encoder, cut.data.friends)[cut.cold.user] @ encoder.item_embedding.T
     recall = recall_at(hit_matrix(top_k(scores, 20), cut.cold), cut.cold.counts, 20).mean()
     assert recall > measure_popularity(cut.data, cut.cold)["recall@20"].mean() + 0.3
 

@@ -1,0 +1,208 @@
+"""`kith evaluate cold-start`: users and items of whom nothing was seen, each path against popularity, paired.
+
+A draw strips users of their whole history (and of the other things that its path may not know), fits everything anew
+without them, and ranks all items for them by the path's weights. Another draw strips items of all that was done with
+them and ranks those items alone: popularity knows nothing of them, so their category's popularity stands in for it.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.artifact import read_snapshot
+from engine.evaluation import Truth, hit_matrix, ndcg_at, recall_at, top_k, truth_of
+from engine.interest.adjacency import Adjacency, from_pairs
+from engine.interest.cut import make_cut
+from engine.interest.data import InterestData, from_folder, from_snapshot
+from engine.interest.model import choose
+from engine.interest.ranker import Ranker, block_users, taken
+from engine.interest.threads import set_threads
+from engine.interest.training import EncoderSettings, Report
+from engine.serving.blend import blend, contributions
+from engine.serving.features import FeatureRows
+
+USERS = 1000
+"""Users that a draw strips, at most a third of those who could be."""
+ITEM_SHARE = 0.05
+"""Share of the items with acts that a draw strips."""
+LIST = 20
+MANIFEST = "manifest.json"
+"""Where a snapshot is told from a benchmark folder."""
+PATHS = ("friends", "attributes", "friends_and_attributes")
+"""What is left of a stripped user."""
+
+
+def evaluate_cold_start(
+    folder: Path,
+    draws: int = 5,
+    seed: int = 0,
+    settings: EncoderSettings | None = None,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Measure every path that the data allows.
+
+    Args:
+        folder: a benchmark folder with friends, or a snapshot with attributes too.
+        draws: how often users (and items) are stripped and everything is fitted anew.
+        seed: of everything random.
+        settings: of the encoder; its seed is replaced.
+        report: called with progress.
+
+    Returns:
+        Per path: users, Recall@20 and NDCG@20 of the path and of popularity, the mean difference of NDCG@20 with its
+        paired bootstrap interval, and the share of draws of the bootstrap in which the path is ahead; None where the
+        data has nothing for a path.
+
+    Raises:
+        DataError: a file is missing or malformed.
+    """
+    began = time.perf_counter()
+    set_threads()
+    data = (
+        from_snapshot(read_snapshot(folder)) if (folder / MANIFEST).exists() else from_folder(folder, None, seed).data
+    )
+    found: dict[str, list[dict[str, NDArray[np.float64]]]] = {}
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, 11, draw])
+        encoder = replace(settings or EncoderSettings(), seed=seed + draw)
+        for path in PATHS:
+            able = _able(data, path)
+            if len(able):
+                stripped = np.sort(rng.choice(able, min(USERS, max(len(able) // 3, 1)), replace=False))
+                found.setdefault(path, []).append(_draw_users(data, path, stripped, encoder, report))
+        if len(data.item_features.indices):
+            found.setdefault("items", []).append(_draw_items(data, rng, encoder, report))
+    result: dict[str, Any] = {
+        path: _summary(found[path], seed) if path in found else None for path in (*PATHS, "items")
+    }
+    result["draws"] = draws
+    result["seed"] = seed
+    result["seconds"] = round(time.perf_counter() - began, 2)
+    result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    result["n"] = sum(len(each["path_ndcg"]) for draws_of in found.values() for each in draws_of)
+    return result
+
+
+def _able(data: InterestData, path: str) -> NDArray[np.int64]:
+    """Return the users with a history whom the path could describe."""
+    friends, described = data.friends.degree > 0, np.diff(data.user_features.indptr) > 0
+    known = {"friends": friends, "attributes": described, "friends_and_attributes": friends & described}[path]
+    return np.flatnonzero(known & (data.positives.degree > 0))
+
+
+def _draw_users(
+    data: InterestData, path: str, users: NDArray[np.int64], settings: EncoderSettings, report: Report | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return Recall@20 and NDCG@20 per stripped user, of the path and of popularity."""
+    is_stripped = np.zeros(data.users, dtype=bool)
+    is_stripped[users] = True
+    held = is_stripped[data.positives.row_of]
+    truth = truth_of(data.positives.row_of[held], data.positives.indices[held])
+    left = _known(data.without(held), path, is_stripped)
+    choice = choose(make_cut(left, settings.seed), settings, report)
+    return _compare(choice.ranker, dict(choice.weights.cold), truth)
+
+
+def _known(data: InterestData, path: str, stripped: NDArray[np.bool_]) -> InterestData:
+    """Return the data in which the stripped users have only what their path may know."""
+    received = _without_rows(data.received, stripped)
+    follows = _without_rows(_without_rows(data.follows, stripped).transpose(), stripped).transpose()
+    data = replace(data, received=received, follows=follows)
+    if path == "attributes":
+        ties = _without_rows(_without_rows(data.friends, stripped).transpose(), stripped)
+        return replace(data, friends=ties)
+    if path == "friends":
+        return replace(data, user_features=_silenced(data.user_features, stripped))
+    return data
+
+
+def _silenced(rows: FeatureRows, gone: NDArray[np.bool_]) -> FeatureRows:
+    kept = _without_rows(Adjacency(rows.indptr, rows.indices, rows.values, rows.width), gone)
+    return FeatureRows(kept.indptr, kept.indices, kept.values, rows.width)
+
+
+def _without_rows(matrix: Adjacency, gone: NDArray[np.bool_]) -> Adjacency:
+    kept = ~gone[matrix.row_of]
+    return from_pairs(matrix.row_of[kept], matrix.indices[kept], matrix.shape, matrix.values[kept])
+
+
+def _compare(ranker: Ranker, weights: Mapping[str, float], truth: Truth) -> dict[str, NDArray[np.float64]]:
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    size = block_users(ranker.data.items)
+    for start in range(0, len(truth), size):
+        part = truth.take(np.arange(start, min(start + size, len(truth))))
+        parts = ranker.cold_parts(part.user)
+        total = blend(contributions(parts, weights), (len(part), ranker.data.items))
+        for name, scores in (("path", total), ("popularity", np.ascontiguousarray(parts["popularity"]))):
+            hits = hit_matrix(top_k(scores, LIST), part)
+            found.setdefault(f"{name}_recall", []).append(recall_at(hits, part.counts, LIST))
+            found.setdefault(f"{name}_ndcg", []).append(ndcg_at(hits, part.counts, LIST))
+    return {name: np.concatenate(values) for name, values in found.items()}
+
+
+def _draw_items(
+    data: InterestData, rng: np.random.Generator, settings: EncoderSettings, report: Report | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics of users over stripped items alone: by the embedding of their attributes, and at random."""
+    acted = np.flatnonzero((np.bincount(data.positives.indices, minlength=data.items) > 0) & _described(data))
+    items = np.sort(rng.choice(acted, max(2, int(ITEM_SHARE * len(acted))), replace=False))
+    is_stripped = np.zeros(data.items, dtype=bool)
+    is_stripped[items] = True
+    held = is_stripped[data.positives.indices]
+    left = data.without(held)
+    received = left.received.transpose()
+    left = replace(
+        left,
+        received=_without_rows(received, is_stripped).transpose(),
+        item_features=_silenced(data.item_features, is_stripped),
+    )
+    choice = choose(make_cut(left, settings.seed), settings, report)
+    place = np.full(data.items, -1, dtype=np.int64)
+    place[items] = np.arange(len(items))
+    truth = truth_of(data.positives.row_of[held], place[data.positives.indices[held]])
+    truth = truth.take(np.flatnonzero(choice.ranker.data.positives.degree[truth.user] > 0))
+    encoder = choice.ranker.models.encoder
+    vectors = choice.ranker.embed_as_new("item", taken(data.item_features, items))
+    scores = {
+        "path": encoder.user_embedding[truth.user] @ vectors.T,
+        "popularity": np.broadcast_to(rng.random(len(items)).astype(np.float32), (len(truth), len(items))),
+    }
+    found = {}
+    for name, matrix in scores.items():
+        hits = hit_matrix(top_k(np.ascontiguousarray(matrix), LIST), truth)
+        found[f"{name}_recall"] = recall_at(hits, truth.counts, LIST)
+        found[f"{name}_ndcg"] = ndcg_at(hits, truth.counts, LIST)
+    return found
+
+
+def _described(data: InterestData) -> NDArray[np.bool_]:
+    return np.diff(data.item_features.indptr) > 0
+
+
+def _summary(draws: list[dict[str, NDArray[np.float64]]], seed: int) -> dict[str, Any]:
+    """Return the means over all draws and the paired bootstrap of the difference of NDCG@20."""
+    joined = {name: np.concatenate([draw[name] for draw in draws]) for name in draws[0]}
+    difference = joined["path_ndcg"] - joined["popularity_ndcg"]
+    rng = np.random.default_rng(seed)
+    means = [difference[rng.integers(0, len(difference), len(difference))].mean() for _ in range(2000)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {
+        "users": len(difference),
+        "recall@20": float(joined["path_recall"].mean()),
+        "ndcg@20": float(joined["path_ndcg"].mean()),
+        "popularity": {
+            "recall@20": float(joined["popularity_recall"].mean()),
+            "ndcg@20": float(joined["popularity_ndcg"].mean()),
+        },
+        "difference": float(difference.mean()),
+        "interval": (float(low), float(high)),
+        "ahead": float(np.mean(np.array(means) > 0)),
+    }
