@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 import random
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, ManagedTransaction, Query, Session, unit_of_work
+from neo4j.api import BookmarkManager
 from neo4j.exceptions import DriverError, Neo4jError
 from neo4j.vector import Vector
 
@@ -56,6 +59,7 @@ class Graph:
         self._sessions = sessions
         self._ends_s: float | None = None
         self._clock = ServerClock()
+        self._own = threading.local()
 
     def __enter__(self) -> Self:
         return self
@@ -147,6 +151,38 @@ class Graph:
         with self._session(default_access_mode=access, **options) as session:
             return session.execute_read(timed) if read_only else session.execute_write(timed)
 
+    def quick(self, name: str, /, *, timeout_s: float, **parameters: Any) -> list[Row]:
+        """Run the named query as one read transaction of one round trip and return its rows; not retried.
+
+        The session is this thread's own and used again: to open one costs a fifth of a short read.
+
+        Raises:
+            UnavailableError, GraphError: as for `read`.
+        """
+        self._sessions(1)
+        try:
+            with translated():
+                session = self._mine()
+                try:
+                    query = _query(name, timeout_s)
+                    return [dict(record) for record in session.run(query, parameters)]
+                except BaseException:
+                    self._own.session = None
+                    session.close()
+                    raise
+        finally:
+            self._sessions(-1)
+
+    def _mine(self) -> Session:
+        session: Session | None = getattr(self._own, "session", None)
+        if session is None:
+            session = self._own.session = self._driver.session(
+                database=self._settings.neo4j_database,
+                default_access_mode=READ_ACCESS,
+                bookmark_manager=_NO_BOOKMARKS,
+            )
+        return session
+
     def stream(self, name: str, /, *, timeout_s: float, fetch_size: int = 1000, **parameters: Any) -> Iterator[Row]:
         """Run the named query in one read transaction and yield its rows as they come; not retried."""
         with self._session(default_access_mode=READ_ACCESS, fetch_size=fetch_size) as session:
@@ -198,6 +234,25 @@ def connect(
             user_agent="kithgraph",
         )
     return Graph(driver, settings, sessions)
+
+
+class _NoBookmarks(BookmarkManager):
+    """There is one server: what it has committed it shows, and no read has to wait for a write that it was told of."""
+
+    def update_bookmarks(self, previous_bookmarks: Collection[str], new_bookmarks: Collection[str]) -> None:
+        """Forget them."""
+
+    def get_bookmarks(self) -> Collection[str]:
+        """Return none."""
+        return ()
+
+
+_NO_BOOKMARKS = _NoBookmarks()
+
+
+@cache
+def _query(name: str, timeout_s: float) -> Query:
+    return Query(load(name), timeout=timeout_s)
 
 
 def _left_s(ends_s: float | None) -> float:

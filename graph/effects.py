@@ -9,14 +9,14 @@ from typing import Any, Final
 import orjson
 
 from graph.event_nodes import Nodes
-from graph.event_shapes import INTERACTIONS, Event, properties
+from graph.event_shapes import FORGED, INTERACTIONS, Event, properties
 from graph.pending import keep
 from graph.share_effects import Shares
 
 Row = list[Any]
 
 KEPT: Final = (
-    "channel", "platform", "recommendationId", "campaignId", "valueMinor", "currency", "rating", "shareId",
+    "channel", "platform", "recommendationId", FORGED, "campaignId", "valueMinor", "currency", "rating", "shareId",
 )  # fmt: skip
 """Fields of an interaction that become properties of its relationship."""
 

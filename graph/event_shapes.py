@@ -40,10 +40,12 @@ INTERACTIONS: Final[Mapping[str, str]] = {
 }
 """Relationship types of the events that become one relationship each."""
 
+FORGED: Final = "recommendationForged"
+"""True beside a `recommendationId` that was not signed here."""
 WRITTEN: Final = frozenset(
     {
         "rootShareId", "depth", "waitsFor", "placeholder", "subtreeSize", "ownOpens", "isFirst", "refundedMinor",
-        *ROOT_PROPERTIES,
+        FORGED, *ROOT_PROPERTIES,
     }
 )  # fmt: skip
 """Properties of shares and interactions that follow from other events; none is taken from a client."""

@@ -12,10 +12,11 @@ from graph.connection import Graph, Transaction
 from graph.effects import Effects
 from graph.errors import ConflictError, UnavailableError
 from graph.event_nodes import Nodes
-from graph.event_shapes import Event, Problem, body_hash, canonical
+from graph.event_shapes import FORGED, Event, Problem, body_hash, canonical
 from graph.pending import TooManyWaitError, take
 from graph.settings import Settings
 from graph.share_effects import DEEPEST, Shares
+from graph.signing import RECOMMENDATION, signer_of
 
 MAX_EVENTS: Final = 10_000
 ATTEMPTS: Final = 8
@@ -105,9 +106,23 @@ def ingest(
             rejected.append(rejection(index, 422, problems))
         else:
             entries.append(Entry(index, shaped, body_hash(shaped)))
+    if not imported:
+        _flag_forged(settings, entries)
     written = write(graph, settings, entries, imported=imported)
     rejected = sorted(rejected + written.rejected, key=lambda one: one.index)
     return Outcome(written.accepted, written.duplicates, rejected)
+
+
+def _flag_forged(settings: Settings, entries: Sequence[Entry]) -> None:
+    """Mark events whose list's id was not signed here: what happened counts, what it is credited to does not.
+
+    After their bodies were hashed: the same event sent again is a duplicate whatever became of the key.
+    """
+    named = [entry.event for entry in entries if "recommendationId" in entry.event]
+    signer = signer_of(settings) if named else None
+    for event in named:
+        if signer is not None and not signer.has_signed(RECOMMENDATION, event["recommendationId"]):
+            event[FORGED] = True
 
 
 def write(

@@ -59,6 +59,9 @@ def set_up() -> None:
     """Send this process's logs, warnings and uncaught errors to standard error as lines of JSON."""
     logging.config.dictConfig(json.loads(CONFIGURATION.read_text(encoding="utf-8")))
     logging.captureWarnings(True)
+    # A line says neither where in the code it was written nor by which thread: the record need not find out.
+    logging._srcfile = None  # type: ignore[attr-defined]
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 

@@ -21,6 +21,9 @@ SIMILAR_DAYS: Final = 7
 MOST_SIMILAR: Final = 10
 """Neighbours of one interaction that are read, of the 20 published."""
 MOST_FRIENDS: Final = 500
+MOST_NEWCOMERS_FRIENDS: Final = 100
+MOST_FRIENDS_ACTS: Final = 50
+"""Of each friend of a newcomer: 5,000 items in all."""
 MOST_SHARES: Final = 200
 SHARES_S: Final = 86_400
 """Friends' shares count for a day."""
@@ -29,8 +32,10 @@ MOST_ACTS: Final = 5_000
 MOST_TOP: Final = 5
 INFLUENCERS_CONSIDERED: Final = 2_000
 """Most influential users among whom a category's influencers are looked for."""
-MOST_POPULAR: Final = 500
+MOST_POPULAR: Final = 5_000
 MOST_HITS: Final = 1_000
+ID_LENGTHS: Final = (8, 40)
+"""Neo4j plans a statement anew for texts of about ten characters and of about a hundred."""
 COMPILE_S: Final = 60.0
 """A statement's first run includes its compilation, which takes seconds on a busy machine."""
 WORD = re.compile(r"\w+", re.UNICODE)
@@ -51,26 +56,23 @@ class RecommendationInputs:
     scores: list[float]
     reasons: list[int]
     """Packed: first * 256 + second, positions in REASONS."""
+    birth_date: str | None
+    """As the shop gave it."""
     seen: list[str]
     """Items acted on, other than viewed; an item may stand twice."""
     recent: list[list[Any]]
     """Last interactions, newest first: item, type, time (s), rating, neighbours, their scores."""
     shares: list[list[Any]]
     """Consenting friends' shares of the last day: item, friend, strength, time (s)."""
-    unavailable: list[str]
-    """Which of the first `checked` items, the neighbours and the shared items cannot be shown."""
 
 
-def recommendation_inputs(
-    graph: Graph, user_id: str, *, now_s: int, checked: int, timeout_s: float
-) -> RecommendationInputs:
+def recommendation_inputs(graph: Graph, user_id: str, *, now_s: int, timeout_s: float) -> RecommendationInputs:
     """Read what a user's list is made of, in one round trip.
 
     Args:
         graph: where from.
         user_id: whose.
         now_s: seconds since 1970 UTC.
-        checked: how many of the published items are checked for availability.
         timeout_s: at most `KITH_READ_TIMEOUT_S`, for a publication relies on it.
 
     Raises:
@@ -86,24 +88,28 @@ def recommendation_inputs(
         "most_friends": MOST_FRIENDS,
         "most_shares": MOST_SHARES,
         "shares_since_s": now_s - SHARES_S,
-        "checked": checked,
     }
     rows = _quick(graph, "queries.recommendation_inputs", timeout_s, **given)
     if not rows:
         raise NotFoundError(f"no user {user_id}")
     row = rows[0]
+    # What was read of the live slot counts where it is of the live build.
+    _, build_text, model_version, seq = row["live"] or (None, None, None, None)
+    build = None if build_text is None else int(build_text)
+    is_current = build is not None and row["build"] == build and bool(row["items"])
+    birth_date = row["birthDate"]
     return RecommendationInputs(
-        row["modelVersion"],
-        row["publicationSeq"],
+        model_version,
+        None if seq is None else int(seq),
         row["consented"],
-        row["current"] and bool(row["items"]),
-        row["items"] or [],
-        row["scores"] or [],
-        row["reasons"] or [],
+        is_current,
+        row["items"] if is_current else [],
+        row["scores"] if is_current else [],
+        row["reasons"] if is_current else [],
+        None if birth_date is None else str(birth_date),
         row["seen"],
-        row["recent"],
+        [_act(act, build) for act in row["recent"]],
         row["shares"],
-        row["unavailable"],
     )
 
 
@@ -114,14 +120,25 @@ def warm_up(graph: Graph) -> None:
         UnavailableError: Neo4j does not answer.
     """
     limits = ("most_seen", "most_recent", "most_similar", "most_friends", "most_shares", "most_sharers", "most_acts")
-    given: dict[str, Any] = dict.fromkeys((*limits, "most_top", "checked", "similar_since_s", "shares_since_s"), 1)
-    for name in ("recommendation_inputs", "share_candidates", "user_profile", "user_influence", "similar_items"):
-        graph.read(f"queries.{name}", timeout_s=COMPILE_S, user_id="", item_id="", **given)
+    given: dict[str, Any] = dict.fromkeys((*limits, "most_top", "limit", "similar_since_s", "shares_since_s"), 1)
+    given |= {"item_ids": ["?"], "model_version": "?" * ID_LENGTHS[0], "vector": [1.0]}
+    for name in (
+        "recommendation_inputs", "user_inputs", "nearest_items", "items_of_friends", "neighbours", "share_candidates",
+        "user_profile", "user_influence", "similar_items",
+    ):  # fmt: skip
+        for length in ID_LENGTHS:
+            given |= {"user_id": "?" * length, "item_id": "?" * length}
+            graph.read(f"queries.{name}", timeout_s=COMPILE_S, **given)
 
 
 def user_inputs(graph: Graph, user_id: str) -> tuple[list[list[Any]], dict[str, Any]]:
-    """Return consenting friends `[userId, strength]` and attributes of a user newer than the version."""
-    rows = graph.read("queries.user_inputs", user_id=user_id, most_friends=MOST_FRIENDS)
+    """Return friends `[userId, strength, itemIds]` and attributes of a user newer than the version.
+
+    Friends are those who agreed, the strongest first, each with some of the items that they acted on.
+    """
+    rows = graph.read(
+        "queries.user_inputs", user_id=user_id, most_friends=MOST_NEWCOMERS_FRIENDS, most_acts=MOST_FRIENDS_ACTS
+    )
     return (rows[0]["friends"], dict(rows[0]["attributes"])) if rows else ([], {})
 
 
@@ -137,6 +154,12 @@ def nearest_items(graph: Graph, model_version: str, vector: Sequence[float], lim
     return graph.read("queries.nearest_items", model_version=model_version, vector=list(vector), limit=limit)
 
 
+def neighbours(graph: Graph, item_ids: Sequence[str]) -> list[tuple[str, list[str], list[float]]]:
+    """Return items that the live version knows with their neighbours and the scores of these, best first."""
+    rows = graph.read("queries.neighbours", item_ids=list(item_ids))
+    return [(row["itemId"], row["items"], row["scores"]) for row in rows]
+
+
 def items_of_friends(graph: Graph, user_id: str, limit: int) -> list[Row]:
     """Return available items that consenting friends acted on: `itemId score`, best first."""
     return graph.read("queries.items_of_friends", user_id=user_id, most_friends=MOST_FRIENDS, limit=limit)
@@ -145,11 +168,6 @@ def items_of_friends(graph: Graph, user_id: str, limit: int) -> list[Row]:
 def popular_items(graph: Graph, limit: int = MOST_POPULAR) -> list[Row]:
     """Return available items by how many acted on them: `itemId category acts`."""
     return graph.read("queries.popular_items", limit=limit)
-
-
-def unavailable_items(graph: Graph, item_ids: Sequence[str]) -> set[str]:
-    """Return which of these items are unknown, unavailable or out of stock."""
-    return {row["itemId"] for row in graph.read("queries.unavailable_items", item_ids=list(item_ids))}
 
 
 def similar_items(graph: Graph, item_id: str) -> Row:
@@ -260,6 +278,12 @@ def find_items(
     return [{key: value for key, value in row["item"].items() if value is not None} for row in rows]
 
 
+def _act(row: list[Any], build: int | None) -> list[Any]:
+    """Return an interaction with its item's neighbours, none where they are of another build."""
+    is_current = len(row) > 4 and build is not None and row[4] == build
+    return [*row[:4], row[5] or [], row[6] or []] if is_current else [*row[:4], [], []]
+
+
 def _require(graph: Graph, user_id: str, item_id: str) -> None:
     if not graph.read("queries.user_exists", user_id=user_id):
         raise NotFoundError(f"no user {user_id}")
@@ -270,6 +294,6 @@ def _require(graph: Graph, user_id: str, item_id: str) -> None:
 def _quick(graph: Graph, name: str, timeout_s: float, **given: Any) -> list[Row]:
     """Run a read in one round trip (no BEGIN and COMMIT); after a failure that may pass, once more as usual."""
     try:
-        return list(graph.stream(name, timeout_s=timeout_s, **given))
+        return graph.quick(name, timeout_s=timeout_s, **given)
     except UnavailableError:
         return graph.read(name, **given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graph.connection import Graph
 from graph.errors import SchemaError
 
-VERSION = 3
+VERSION = 4
 """The newest schema this code knows."""
 
 STEPS: dict[int, tuple[str, ...]] = {
@@ -54,6 +54,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "alert_id",
         "alert_raised_at",
     ),
+    4: ("item_ingested_at",),
 }
 """What each version adds, by name of its block in `schema.cypher`; every statement says IF NOT EXISTS."""
 

@@ -17,6 +17,8 @@ from graph.errors import SettingsError
 
 CONSENT_PURPOSES = ("personalisation", "sharing", "analytics")
 ATTRIBUTIONS = ("last", "first", "linear")
+UNKNOWN_AGES = ("young", "adult")
+MOST_EXPLORED = 0.5
 STREAM_NAME = re.compile(r"[!-~]{1,200}")
 API_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104  health checks and `kith demo` reach both on loopback
 
@@ -62,6 +64,13 @@ class Settings:
     wait_days: int = setting("KITH_WAIT_DAYS", 30, "an event waits at most so many days for the share it names")
     read_timeout_s: float = setting("KITH_READ_TIMEOUT_S", 5.0, "transaction timeout of reads")
     write_timeout_s: float = setting("KITH_WRITE_TIMEOUT_S", 60.0, "transaction timeout of writes")
+    explore: float = setting("KITH_EXPLORE", 0.0, "share of a personal list's places that are drawn, 0 to 0.5")
+    unknown_age: str = setting("KITH_UNKNOWN_AGE", "young", "users without a birthDate count as young | adult")
+    catalogue_items: int = setting(
+        "KITH_CATALOGUE_ITEMS", 1_000_000, "items whose attributes each API process keeps, about 300 bytes each"
+    )
+    served_days: int = setting("KITH_SERVED_DAYS", 30, "days that served lists are kept; 0: they are not recorded")
+    served_mb: int = setting("KITH_SERVED_MB", 2_000, "MB of served lists that are kept at most, the newest")
     train_timeout_s: float = setting("KITH_TRAIN_TIMEOUT_S", 14400.0, "a training child is killed after this")
     kept_artifacts: int = setting("KITH_KEPT_ARTIFACTS", 5, "model folders kept on disk")
     max_body_bytes: int = setting("KITH_MAX_BODY_BYTES", 4_000_000, "largest request body the API accepts")
@@ -92,6 +101,7 @@ class Settings:
             raise SettingsError(f"KITH_UNKNOWN_IDS is {settings.unknown_ids!r}; use create or refuse")
         if settings.attribution not in ATTRIBUTIONS:
             raise SettingsError(f"KITH_ATTRIBUTION is {settings.attribution!r}; use {', '.join(ATTRIBUTIONS)}")
+        settings._check_lists()
         if settings.wait_days < 1:
             raise SettingsError(f"KITH_WAIT_DAYS is {settings.wait_days}; an event waits one day at least")
         if settings.event_stream and not STREAM_NAME.fullmatch(settings.event_stream):
@@ -101,6 +111,19 @@ class Settings:
         if settings.neo4j_uri and not settings.neo4j_password:
             raise SettingsError("NEO4J_URI is set but NEO4J_PASSWORD is not")
         return settings
+
+    def _check_lists(self) -> None:
+        """Judge the settings of served lists.
+
+        Raises:
+            SettingsError: one is out of its range.
+        """
+        if not 0.0 <= self.explore <= MOST_EXPLORED:
+            raise SettingsError(f"KITH_EXPLORE is {self.explore}; use a share from 0 to {MOST_EXPLORED}")
+        if self.unknown_age not in UNKNOWN_AGES:
+            raise SettingsError(f"KITH_UNKNOWN_AGE is {self.unknown_age!r}; use {' or '.join(UNKNOWN_AGES)}")
+        if min(self.catalogue_items, self.served_days, self.served_mb) < 0:
+            raise SettingsError("KITH_CATALOGUE_ITEMS, KITH_SERVED_DAYS and KITH_SERVED_MB are 0 or more")
 
     @property
     def is_local_neo4j(self) -> bool:
@@ -146,6 +169,11 @@ class Settings:
     def snapshots(self) -> Path:
         """Folder of exported snapshots, one per job while it runs."""
         return self.home / "snapshots"
+
+    @property
+    def served(self) -> Path:
+        """Folder of served lists, Parquet by hour."""
+        return self.home / "served"
 
     def password(self) -> str:
         """Return Neo4j's password: from the environment, else from the local stack's file.

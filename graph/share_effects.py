@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from graph.event_nodes import Nodes, ShareNode
-from graph.event_shapes import Event, properties
+from graph.event_shapes import FORGED, Event, properties
 from graph.pending import keep
 
 Row = list[Any]
@@ -14,7 +14,7 @@ Places = dict[str, tuple[str, int]]
 
 DEEPEST: Final = 1_000
 """Reshares between a share and its root, at most."""
-KEPT_WITH_NODE: Final = ("channel", "platform", "recommendationId", "campaignId")
+KEPT_WITH_NODE: Final = ("channel", "platform", "recommendationId", FORGED, "campaignId")
 """Fields of a share or an open that become properties."""
 
 

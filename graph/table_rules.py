@@ -175,7 +175,7 @@ class Rules:
         values = inferred(list(self.frame[name]))
         self.frame[name] = pd.Series(values, dtype=object)
         listed = (list(value) if isinstance(value, tuple) else value for value in values)
-        self._drop_by_problem(name, (attribute_problem("x", value) for value in listed))
+        self._drop_by_problem(name, (attribute_problem(name, value) for value in listed))
 
     def _refuse_disagreement(self) -> None:
         """Of rows with one key keep the first; a later one that says something else is bad."""

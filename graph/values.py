@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from typing import Final
 
 MAX_ID_CHARS: Final = 256
@@ -16,6 +16,7 @@ MAX_ATTRIBUTES: Final = 64
 INT64_MAX: Final = 2**63 - 1
 MAX_VALUE_MINOR: Final = 10**12
 """What one purchase or refund may be worth: nine million of them still add up within 64 bits."""
+MAX_AGE: Final = 150
 FIRST_TIME_MS: Final = -62_135_596_800_000
 LAST_TIME_MS: Final = 253_402_300_799_999
 
@@ -44,6 +45,7 @@ CURRENCY_EXPONENTS: Final[Mapping[str, int]] = {
 """ISO 4217: decimals of the currencies that do not have two."""
 
 CURRENCY = re.compile(r"[A-Z]{3}")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def currency_exponent(currency: str) -> int:
@@ -99,14 +101,42 @@ def is_reserved(name: str) -> bool:
     return name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES)
 
 
+def age_problem(value: object) -> str | None:
+    """Say why the value cannot be the age from which an item may be shown, None if it can."""
+    return integer_problem(value, minimum=0, maximum=MAX_AGE)
+
+
+def date_problem(value: object) -> str | None:
+    """Say why the value cannot be a date, None if it can."""
+    wrong = "must be a date such as 1990-05-17"
+    if not isinstance(value, str) or not DATE.fullmatch(value):
+        return wrong
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return wrong
+    return None
+
+
+MEANINGS: Final[Mapping[str, Callable[[object], str | None]]] = {"minAge": age_problem, "birthDate": date_problem}
+"""Attributes that lists go by."""
+
+
 def attribute_problem(name: str, value: object) -> str | None:
     """Say why the free attribute cannot be stored, None if it can (None itself removes an attribute)."""
     if not ATTRIBUTE_NAME.fullmatch(name):
         return "is not a name of letters, digits and _ (at most 64, a letter first)"
     if is_reserved(name):
         return "is a name that Kith uses itself"
+    if value is not None and (judge := MEANINGS.get(name)) is not None:
+        return judge(value)
     if not isinstance(value, list):
         return None if value is None else scalar_problem(value)
+    return list_problem(value)
+
+
+def list_problem(value: list[object]) -> str | None:
+    """Say why the list cannot be a property, None if it can."""
     if len(value) > MAX_LIST_VALUES:
         return f"must hold at most {MAX_LIST_VALUES} values"
     if len({type(one) for one in value}) > 1:

@@ -89,3 +89,16 @@ UNWIND $rows AS row
 MATCH (u:User {userId: row[0]})
 MATCH (s:Share {shareId: row[1]})
 CREATE (u)-[:OPENED {eventId: row[2], occurredAt: datetime({epochMillis: row[3]}), ingestedAt: datetime()}]->(s)
+
+// refresh_acts: sets the times of the interactions named recent within the last five days, newest first by their number
+MATCH ()-[r:LIKED]->()
+WHERE r.eventId STARTS WITH 'recent'
+CALL (r) {
+  SET r.occurredAt = datetime() - duration({minutes: toInteger(substring(r.eventId, 6)) * 7919 % 7200})
+} IN TRANSACTIONS OF 20000 ROWS
+
+// refresh_shares: sets the times of all shares within the last twenty hours
+MATCH (s:Share)
+CALL (s) {
+  SET s.occurredAt = datetime() - duration({minutes: toInteger(substring(s.shareId, 5)) * 7919 % 1200})
+} IN TRANSACTIONS OF 20000 ROWS

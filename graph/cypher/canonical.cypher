@@ -24,7 +24,7 @@ CALL (u, valid) {
   WHERE valid
   UNWIND range(0, coalesce(size(items[..$length]), 0) - 1) AS k
   MATCH (i:Item {itemId: items[k]})
-  CREATE (u)-[:RECOMMENDED {rank: k + 1, score: scores[k], modelVersion: $model_version,
+  CREATE (u)-[:RECOMMENDED {rank: k + 1, score: 1.0 / (1.0 + exp(-scores[k])), modelVersion: $model_version,
     reasons: [code IN [reasons[k] / 256, reasons[k] % 256] WHERE code < size($reason_names) | $reason_names[code]]}]->(i)
 }
 CALL (u, valid) {

@@ -1,15 +1,8 @@
 // recommendation_inputs: all that a user's list is made of, from the live slot, in one statement
 MATCH (u:User {userId: $user_id})
 OPTIONAL MATCH (n:Published {key: 'live'})
-WITH u, n.live AS live
-WITH u, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
-WITH u, p, p.slot = 'a' AS inA, coalesce('personalisation' IN u.consent, false) AS consented
-WITH u, p, inA, consented,
-     consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
-WITH u, p, inA, consented, current,
-     CASE WHEN NOT current THEN [] WHEN inA THEN u.recommendedItems_a ELSE u.recommendedItems_b END AS items,
-     CASE WHEN NOT current THEN [] WHEN inA THEN u.recommendedScores_a ELSE u.recommendedScores_b END AS scores,
-     CASE WHEN NOT current THEN [] WHEN inA THEN u.recommendedReasons_a ELSE u.recommendedReasons_b END AS reasons,
+WITH u, n.live AS live, coalesce('personalisation' IN u.consent, false) AS consented
+WITH u, live, consented, live[0] = 'a' AS inA,
      COLLECT {
        WITH u, consented WHERE consented
        MATCH (u)-[r:VIEWED|LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED|HIDDEN]->(i:Item)
@@ -21,40 +14,40 @@ WITH u, p, inA, consented, current,
      COLLECT {
        WITH u, consented WHERE consented
        MATCH (u)-[f:FRIEND]-(v:User)
-       WHERE 'sharing' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
        WITH u, f, v LIMIT $most_friends
-       MATCH (v)-[:SHARED]->(s:Share)-[:OF_ITEM]->(i:Item)
+       MATCH (v)-[:SHARED]->(s:Share)
        WHERE s.occurredAt >= datetime({epochSeconds: $shares_since_s})
+         AND 'sharing' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
+       MATCH (s)-[:OF_ITEM]->(i:Item)
        RETURN [i.itemId, v.userId, coalesce(f.strength, 1.0), s.occurredAt.epochSeconds]
        ORDER BY s.occurredAt DESC
        LIMIT $most_shares
      } AS shares
-WITH p, inA, consented, current, items, scores, reasons, shares,
-     [a IN acts WHERE a[1] <> 'VIEWED' | a[0]] AS seen,
-     [a IN acts[..$most_recent] WHERE a[2] IS NOT NULL |
-       [a[0], a[1], a[2], a[3],
-        CASE WHEN a[2] < $similar_since_s OR CASE WHEN inA THEN (a[4]).build_a ELSE (a[4]).build_b END <> p.build
-             THEN [] WHEN inA THEN (a[4]).similarItems_a[..$most_similar] ELSE (a[4]).similarItems_b[..$most_similar] END,
-        CASE WHEN a[2] < $similar_since_s OR CASE WHEN inA THEN (a[4]).build_a ELSE (a[4]).build_b END <> p.build
-             THEN [] WHEN inA THEN (a[4]).similarScores_a[..$most_similar] ELSE (a[4]).similarScores_b[..$most_similar] END
-       ]] AS recent
-RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq, consented, current,
-       items, scores, reasons, seen, recent, shares,
-       COLLECT {
-         MATCH (i:Item)
-         WHERE i.itemId IN reduce(all = items[..$checked], r IN recent | all + coalesce(r[4], [])) + [s IN shares | s[0]]
-           AND (i.available = false OR i.stock = 0)
-         RETURN i.itemId
-       } AS unavailable
+RETURN live, consented,
+       CASE WHEN consented THEN u.birthDate END AS birthDate,
+       CASE WHEN NOT consented THEN null WHEN inA THEN u.build_a ELSE u.build_b END AS build,
+       CASE WHEN NOT consented THEN null WHEN inA THEN u.recommendedItems_a ELSE u.recommendedItems_b END AS items,
+       CASE WHEN NOT consented THEN null WHEN inA THEN u.recommendedScores_a ELSE u.recommendedScores_b END AS scores,
+       CASE WHEN NOT consented THEN null WHEN inA THEN u.recommendedReasons_a ELSE u.recommendedReasons_b END AS reasons,
+       [a IN acts WHERE a[1] <> 'VIEWED' | a[0]] AS seen,
+       [a IN [b IN acts WHERE b[2] IS NOT NULL][..$most_recent] |
+        CASE WHEN a[2] < $similar_since_s THEN a[..4]
+             WHEN inA THEN [a[0], a[1], a[2], a[3], (a[4]).build_a, (a[4]).similarItems_a[..$most_similar],
+                            (a[4]).similarScores_a[..$most_similar]]
+             ELSE [a[0], a[1], a[2], a[3], (a[4]).build_b, (a[4]).similarItems_b[..$most_similar],
+                   (a[4]).similarScores_b[..$most_similar]] END] AS recent,
+       shares
 
 // user_inputs: what a user newer than the version is embedded from
 MATCH (u:User {userId: $user_id})
 RETURN COLLECT {
          MATCH (u)-[f:FRIEND]-(v:User)
          WHERE 'personalisation' IN v.consent AND NOT EXISTS { (u)-[:BLOCKED]-(v) }
-         RETURN [v.userId, coalesce(f.strength, 1.0)]
-         ORDER BY f.strength DESC
-         LIMIT $most_friends
+         WITH v, coalesce(f.strength, 1.0) AS strength ORDER BY strength DESC LIMIT $most_friends
+         RETURN [v.userId, strength, COLLECT {
+           MATCH (v)-[:LIKED|COMMENTED|SAVED|ADDED_TO_CART|PURCHASED|RATED]->(i:Item)
+           RETURN DISTINCT i.itemId LIMIT $most_acts
+         }]
        } AS friends,
        [name IN keys(u)
         WHERE NOT (name ENDS WITH '_a' OR name ENDS WITH '_b' OR name IN ['embedding', 'consent', 'userId', 'ix'])
@@ -92,6 +85,16 @@ CALL (p) {
 RETURN i.itemId AS itemId, score, coalesce(i.available, true) AND coalesce(i.stock, 1) > 0 AS available
 ORDER BY score DESC
 
+// neighbours: the neighbours of these items in the live slot
+MATCH (n:Published {key: 'live'})
+WITH n.live AS live
+WITH {slot: live[0], build: toInteger(live[1])} AS p
+UNWIND $item_ids AS itemId
+MATCH (i:Item {itemId: itemId})
+WHERE CASE WHEN p.slot = 'a' THEN i.build_a ELSE i.build_b END = p.build
+RETURN itemId, coalesce(CASE WHEN p.slot = 'a' THEN i.similarItems_a ELSE i.similarItems_b END, []) AS items,
+       coalesce(CASE WHEN p.slot = 'a' THEN i.similarScores_a ELSE i.similarScores_b END, []) AS scores
+
 // popular_items: available items by how many users acted on them
 MATCH (i:Item)
 WHERE coalesce(i.available, true) AND coalesce(i.stock, 1) > 0 AND NOT coalesce(i.stub, false)
@@ -100,13 +103,6 @@ WITH i, COUNT { (i)<-[:VIEWED]-() } + 3 * COUNT { (i)<-[:LIKED]-() } + 3 * COUNT
 RETURN i.itemId AS itemId, i.category AS category, acts
 ORDER BY acts DESC, itemId
 LIMIT $limit
-
-// unavailable_items: which of these items cannot be shown
-UNWIND $item_ids AS itemId
-OPTIONAL MATCH (i:Item {itemId: itemId})
-WITH itemId, i
-WHERE i IS NULL OR i.available = false OR i.stock = 0
-RETURN DISTINCT itemId
 
 // similar_items: an item's neighbours in the live slot
 MATCH (i:Item {itemId: $item_id})

@@ -132,6 +132,9 @@ CREATE INDEX share_ix IF NOT EXISTS FOR (s:Share) ON (s.ix)
 // item_category: items by category
 CREATE INDEX item_category IF NOT EXISTS FOR (i:Item) ON (i.category)
 
+// item_ingested_at: items by when they were written last
+CREATE INDEX item_ingested_at IF NOT EXISTS FOR (i:Item) ON (i.ingestedAt)
+
 // share_occurred_at: shares by time
 CREATE INDEX share_occurred_at IF NOT EXISTS FOR (s:Share) ON (s.occurredAt)
 

@@ -135,10 +135,10 @@ def test_the_analysts_names(graph: Graph, cypher: Cypher, quick: Settings) -> No
     assert user == {"v": "m1", "s": 3.0, "e": np.eye(8)[2].tolist()}
     assert cypher(
         "MATCH (:User {userId: 'u3'})-[r:RECOMMENDED]->(i) "
-        "RETURN i.itemId AS i, r.rank AS k, r.score AS s, r.reasons AS c, r.modelVersion AS v ORDER BY k"
-    ) == [
-        {"i": "i3", "k": 1, "s": 1.0, "c": ["friends"], "v": "m1"},
-        {"i": "i0", "k": 2, "s": 0.75, "c": ["friends"], "v": "m1"},
+        "RETURN i.itemId AS i, r.rank AS k, round(r.score, 6) AS s, r.reasons AS c, r.modelVersion AS v ORDER BY k"
+    ) == [  # the chances whose logits are 1 and 0.75
+        {"i": "i3", "k": 1, "s": 0.731059, "c": ["friends"], "v": "m1"},
+        {"i": "i0", "k": 2, "s": 0.679179, "c": ["friends"], "v": "m1"},
     ]
     assert cypher("MATCH (:User {userId: 'u5'})-[r:INFLUENCES]->(v) RETURN v.userId AS v, r.probability AS p") == [
         {"v": "u0", "p": 1.0}

@@ -25,8 +25,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def inputs(graph: Graph, user: str, checked: int = 40) -> RecommendationInputs:
-    return queries.recommendation_inputs(graph, user, now_s=int(time.time()), checked=checked, timeout_s=30)
+def inputs(graph: Graph, user: str) -> RecommendationInputs:
+    return queries.recommendation_inputs(graph, user, now_s=int(time.time()), timeout_s=30)
 
 
 def test_the_published_list_is_read_from_the_live_slot(graph: Graph) -> None:
@@ -35,7 +35,7 @@ def test_the_published_list_is_read_from_the_live_slot(graph: Graph) -> None:
     assert read.items == ITEMS
     assert read.scores[0] == pytest.approx(4.0)
     assert read.reasons == [255] * 40  # taste (0) * 256 + none
-    assert (read.seen, read.recent, read.shares, read.unavailable) == ([], [], [], [])
+    assert (read.seen, read.recent, read.shares, read.birth_date) == ([], [], [], None)
 
 
 def test_an_act_is_seen_at_the_next_read_and_brings_its_neighbours(graph: Graph, settings: Settings) -> None:
@@ -55,11 +55,29 @@ def test_an_act_is_seen_at_the_next_read_and_brings_its_neighbours(graph: Graph,
     assert recent["i03"][3] == 1
 
 
-def test_items_that_are_gone_or_out_of_stock_are_named(graph: Graph) -> None:
+def test_items_out_of_stock_and_withdrawn_are_not_popular(graph: Graph) -> None:
     entities.upsert_items(graph, [{"itemId": "i05", "stock": 0}, {"itemId": "i39", "available": False}])
-    assert sorted(inputs(graph, "dan").unavailable) == ["i05", "i39"]
-    assert inputs(graph, "dan", checked=10).unavailable == ["i05"]
-    assert queries.unavailable_items(graph, ["i05", "i06", "nope"]) == {"i05", "nope"}
+    assert not {"i05", "i39"} & {row["itemId"] for row in queries.popular_items(graph)}
+
+
+def test_acts_without_a_time_do_not_crowd_out_the_recent_ones(graph: Graph, settings: Settings, cypher: Any) -> None:
+    entities.upsert_users(graph, settings, [{"userId": "old", "consent": small_shop.EVERYTHING}])
+    cypher(
+        """MATCH (u:User {userId: 'old'}) MATCH (i:Item) WHERE i.itemId < 'i30'
+        CREATE (u)-[:LIKED {eventId: 'none-' + i.itemId}]->(i)"""
+    )
+    events.ingest(graph, settings, [event("q8", "like", "old", now(), itemId="i35")])
+    read = inputs(graph, "old")
+    cypher("MATCH (u:User {userId: 'old'}) DETACH DELETE u")
+    assert [act[0] for act in read.recent] == ["i35"]
+    assert len(read.seen) == 31
+
+
+def test_neighbours_of_many_items_are_read_at_once(graph: Graph) -> None:
+    found = {item: (others, scores) for item, others, scores in queries.neighbours(graph, ["i08", "i20", "nope"])}
+    assert set(found) == {"i08", "i20"}
+    assert found["i08"][0][:4] == ["i04", "i12", "i00", "i16"]
+    assert found["i08"][1][:2] == pytest.approx([1.0, 0.95])
 
 
 def test_friends_shares_of_the_last_day_count_unless_blocked(graph: Graph, settings: Settings) -> None:

@@ -98,3 +98,22 @@ def test_values_that_attributes_may_have(value: Any) -> None:
 @pytest.mark.parametrize("value", [{}, [[1]], [1, "a"], float("inf"), 2**63, "\udfff", [None], ["a"] * 1_001, b"x"])
 def test_values_that_attributes_may_not_have(value: Any) -> None:
     assert values.attribute_problem("city", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "good"),
+    [
+        ("minAge", 18, True),
+        ("minAge", None, True),
+        ("minAge", "18", False),
+        ("minAge", -1, False),
+        ("minAge", True, False),
+        ("birthDate", "1990-05-17", True),
+        ("birthDate", "1990-02-30", False),
+        ("birthDate", "19900517", False),
+        ("birthDate", 1990, False),
+        ("birthDate", ["1990-05-17"], False),
+    ],
+)
+def test_attributes_that_lists_go_by_mean_one_thing(name: str, value: Any, good: bool) -> None:
+    assert (values.attribute_problem(name, value) is None) == good
