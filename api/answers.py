@@ -18,6 +18,11 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(orjson.dumps(content), status=status, mimetype="application/json", headers=headers)
 
 
+def answer_json(body: bytes) -> Response:
+    """Return what is JSON already as a response."""
+    return Response(body, mimetype="application/json")
+
+
 def nothing() -> Response:
     """Return the answer that has no content."""
     response = Response(status=204)

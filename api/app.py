@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from typing import Any
 
 from apiflask import APIFlask
 from flask import Response, current_app, g, request
@@ -25,6 +27,10 @@ class Application(APIFlask):
     """A Flask application whose requests have strict JSON bodies."""
 
     request_class = StrictRequest
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is: none is asynchronous, and asking each at every request takes its time."""
+        return func
 
 
 def create_app(settings: Settings) -> Application:
@@ -64,28 +70,30 @@ def wsgi() -> Application:
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
-    if (request.content_length or 0) > request.max_content_length:
-        raise RequestEntityTooLarge(f"the body is larger than {request.max_content_length} bytes")
+    asked = request._get_current_object()
+    given = asked.headers.get("X-Request-Id", "")
+    g.request_id = given if given and REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+    if (asked.content_length or 0) > asked.max_content_length:
+        raise RequestEntityTooLarge(f"the body is larger than {asked.max_content_length} bytes")
 
 
 def _authorize() -> None:
     """Let in whom the view's scope lets in; a view that names no scope lets nobody in."""
-    if request.endpoint is None:
+    asked = request._get_current_object()
+    if asked.endpoint is None:
         return
     kith = services()
-    view = current_app.view_functions[request.endpoint]
+    view = current_app.view_functions[asked.endpoint]
     needed = getattr(view, SCOPE_ATTRIBUTE, None)
     if needed is None:
         raise ForbiddenError("this address names no scope")
     if needed == "local":
-        if is_from_here(request):
+        if is_from_here(asked):
             return
         needed = "read"
     if needed != "public":
         takes_session = getattr(view, SESSION_ATTRIBUTE, False)
-        g.key = admit(request, needed, kith.keyring, kith.within, session=takes_session)
+        g.key = admit(asked, needed, kith.keyring, kith.within, session=takes_session)
 
 
 def _end(response: Response) -> Response:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,72 @@ from numpy.typing import NDArray
 
 from engine.errors import EngineError
 from engine.serving import bundle, live
+from engine.serving.scorers import Newcomer
 
 log = logging.getLogger("kith.api")
 ABSENT_S = 10.0
 """A model folder that is not on this machine is looked for again after this."""
 
 
+LEAST_STRENGTH = 1e-3
+"""A tie weaker than this counts as this weak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A newcomer's list, best first."""
+
+    known_by: str
+    """`history`, `friends`, `attributes` or `popularity`: the first that was known."""
+    items: list[str]
+    scores: list[float]
+    """Logits, descending."""
+    codes: list[int]
+    """Packed reasons."""
+
+
 class Encoders:
-    """The live version's encoder, loaded when first needed; the one before it is dropped."""
+    """The live version's encoder; a process loads its first one when it is needed, later ones beside the requests.
+
+    Until a new version's encoder is there, newcomers are served without it.
+    """
 
     def __init__(self, artifacts: Path) -> None:
         self._artifacts = artifacts
         self._lock = threading.Lock()
         self._kept: tuple[str, bundle.Bundle | None, float] = ("", None, 0.0)
+        self._loading: threading.Thread | None = None
 
-    def embed_user(
+    def notice(self, model_version: str) -> None:
+        """Load this version's encoder beside the requests, if it is not here yet."""
+        if self._kept[0] == model_version:
+            return
+        with self._lock:
+            if not self._is_good(model_version) and not (self._loading and self._loading.is_alive()):
+                self._loading = threading.Thread(target=self._keep, args=(model_version,), name="encoder", daemon=True)
+                self._loading.start()
+
+    def wait(self) -> None:
+        """Wait until what is being loaded is there."""
+        if (loading := self._loading) is not None:
+            loading.join()
+
+    def rank(
         self,
         model_version: str,
         recent: Sequence[Sequence[Any]],
         friends: Sequence[Sequence[Any]],
         attributes: Mapping[str, Any],
-    ) -> list[float] | None:
-        """Return the vector (D,) of a user; None when the encoder is not here, or nothing known leads to a vector.
+        limit: int,
+    ) -> Ranked | None:
+        """Rank the version's items for a user that it does not hold; None where its encoder is not here.
 
         Args:
             model_version: whose encoder.
             recent: the user's acts, as `graph.queries.RecommendationInputs.recent` has them.
-            friends: `[userId, strength]` of those who agreed.
+            friends: `[userId, strength, itemIds]` of those who agreed: what each acted on.
             attributes: the user's attributes by name.
+            limit: at most so many items.
         """
         encoder = self._find(model_version)
         if encoder is None:
@@ -49,22 +88,52 @@ class Encoders:
         weight_of = {item: _weight(kind, rating) for item, kind, _, rating, *_ in reversed(recent)}
         liked = sorted(item for item, weight in weight_of.items() if weight > 0)
         items, known = places(encoder.artifact.item_ids, liked)
-        weights = [weight_of[item] for item, is_known in zip(liked, known, strict=True) if is_known]
-        users, _ = places(encoder.artifact.user_ids, [user for user, _ in friends])
-        return _vector(encoder.embed_user(items, weights, users, attributes))
+        users, knows = places(encoder.artifact.user_ids, [user for user, *_ in friends])
+        kept = [friend for friend, is_known in zip(friends, knows, strict=True) if is_known]
+        newcomer = Newcomer(
+            items=items,
+            weights=[weight_of[item] for item, is_known in zip(liked, known, strict=True) if is_known],
+            friends=users,
+            strengths=[max(float(strength), LEAST_STRENGTH) for _, strength, _ in kept],
+            friends_items=[places(encoder.artifact.item_ids, acted)[0] for *_, acted in kept],
+            attributes=attributes,
+        )
+        lists, known_by = encoder.recommend(newcomer, limit)
+        count = int((lists.target[0] >= 0).sum())
+        codes = lists.reasons[0, :count].astype(int) if lists.reasons is not None else np.zeros((0, 2), int)
+        return Ranked(
+            known_by,
+            encoder.artifact.item_ids[lists.target[0, :count]].tolist(),
+            lists.score[0, :count].tolist(),
+            (codes[:, 0] * 256 + codes[:, 1]).tolist(),
+        )
 
     def embed_item(self, model_version: str, attributes: Mapping[str, Any]) -> list[float] | None:
-        """Return the vector (D,) of an item by its attributes, None as for `embed_user`."""
+        """Return the vector (D,) of an item by its attributes, None as for `rank` or where they say nothing."""
         encoder = self._find(model_version)
         return None if encoder is None else _vector(encoder.embed_item(attributes=attributes))
 
+    def example(self, model_version: str) -> list[float] | None:
+        """Return some vector (D,) of this version, None where its encoder is not here or it has no items."""
+        encoder = self._find(model_version)
+        if encoder is None or not len(encoder.artifact.item_embedding):
+            return None
+        return _vector(encoder.artifact.item_embedding[0])
+
     def _find(self, model_version: str) -> bundle.Bundle | None:
         if not self._is_good(model_version):
-            with self._lock:
-                if not self._is_good(model_version):
-                    self._kept = (model_version, self._load(model_version), time.monotonic() + ABSENT_S)
+            if self._kept[1] is not None:
+                self.notice(model_version)
+            else:
+                self.wait()
+                with self._lock:
+                    if not self._is_good(model_version):
+                        self._keep(model_version)
         version, encoder, _ = self._kept
         return encoder if version == model_version else None
+
+    def _keep(self, model_version: str) -> None:
+        self._kept = (model_version, self._load(model_version), time.monotonic() + ABSENT_S)
 
     def _is_good(self, model_version: str) -> bool:
         version, encoder, until = self._kept

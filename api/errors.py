@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from api.bodies import UnsupportedBodyError
 from api.keyring import ForbiddenError, UnauthenticatedError
-from api.signing import TokenError
 from engine.errors import ArtifactError, DataError
 from graph.errors import (
     AuthenticationError,
@@ -26,6 +25,7 @@ from graph.errors import (
     SettingsError,
     UnavailableError,
 )
+from graph.signing import TokenError
 from workers.queue import QueueUnavailableError
 
 log = logging.getLogger("kith.api")

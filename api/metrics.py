@@ -21,6 +21,7 @@ ABOUT = {
     "kith_request_seconds": "Time from the first line of a request to its answer, by route template and method.",
     "kith_requests_in_flight": "Requests that are being answered now.",
     "kith_streams_open": "Streams of server-sent events that are open now.",
+    "kith_served_lists": "Served lists handed to the broker (sent), or not kept because too many waited (dropped).",
     "kith_neo4j_sessions_in_use": "Sessions with Neo4j that the API holds now.",
 }
 """Every metric of this module with its help; counters show themselves as `NAME_total`."""
@@ -46,6 +47,9 @@ class RequestMetrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
+        self.served = self._counter("kith_served_lists", ("outcome",))
+        for outcome in ("sent", "dropped"):  # shown from the start, at 0
+            self.served.labels(outcome)
         self.in_flight = self._gauge("kith_requests_in_flight")
         self.streams = self._gauge("kith_streams_open")
         self.sessions = self._gauge("kith_neo4j_sessions_in_use")

@@ -23,7 +23,7 @@ from graph.errors import GraphError
 from graph.jobs import STATES
 from graph.settings import Settings
 from workers import queue
-from workers.queue import QueueUnavailableError, StreamState
+from workers.queue import QueueUnavailableError, ServedState, StreamState
 
 log = logging.getLogger("kith.api")
 
@@ -54,6 +54,8 @@ ABOUT = {
     "kith_queue_oldest_job_seconds": "Since the oldest job that waits in the queue was asked for; 0 when none waits.",
     "kith_queue_messages": "Messages that wait in the queue of the broker.",
     "kith_queue_unacknowledged_messages": "Messages that workers hold and have not finished.",
+    "kith_served_entries_waiting": "Entries of served lists on the broker that are not in files yet.",
+    "kith_served_entries_trimmed": "Entries of served lists that the broker dropped before anybody kept them.",
     "kith_stream_entries_waiting": "Entries of the event stream that nobody has taken yet.",
     "kith_stream_entries_pending": "Entries of the event stream that a consumer took and has not acknowledged.",
     "kith_stream_oldest_seconds": "Since the oldest entry that is not acknowledged was added; 0 without one.",
@@ -102,8 +104,8 @@ class StateMetrics(Collector):
         graph = self._graph()
         return monitor.state(graph, timeout_s=LIMIT_S), monitor.job_counts(graph, timeout_s=LIMIT_S)
 
-    def _read_broker(self) -> tuple[tuple[dict[str, int], int], StreamState | None]:
-        return queue.lengths(self._settings), queue.event_stream(self._settings)
+    def _read_broker(self) -> tuple[tuple[dict[str, int], int], ServedState, StreamState | None]:
+        return queue.lengths(self._settings), queue.served(self._settings), queue.event_stream(self._settings)
 
     def _within(self, part: str, read: Callable[[], Any]) -> Any:
         """Return what `read` returns, None when it fails, takes too long, or the last one has not come back yet."""
@@ -167,13 +169,15 @@ def _job_families(jobs: dict[tuple[str, str], dict[str, Any]]) -> Iterator[Metri
     yield ages
 
 
-def _broker_families(found: tuple[tuple[dict[str, int], int], StreamState | None]) -> Iterator[Metric]:
-    (lengths, unacknowledged), stream = found
+def _broker_families(found: tuple[tuple[dict[str, int], int], ServedState, StreamState | None]) -> Iterator[Metric]:
+    (lengths, unacknowledged), served, stream = found
     waiting = _family("kith_queue_messages", ["queue"])
     for name, length in lengths.items():
         waiting.add_metric([name], length)
     yield waiting
     yield _single("kith_queue_unacknowledged_messages", unacknowledged)
+    yield _single("kith_served_entries_waiting", served.entries)
+    yield CounterMetricFamily("kith_served_entries_trimmed", ABOUT["kith_served_entries_trimmed"], value=served.trimmed)
     if stream is not None:
         yield from _stream_families(stream)
 

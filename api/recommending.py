@@ -1,151 +1,169 @@
-"""A user's list: which strategy serves it, and the live score on top of what is published."""
+"""A user's list: which strategy finds its candidates, the rules that they obey, the live score on top."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
-from api.services import Services
+import orjson
+
+from api.listing import Asked, Fitting, arrange, depth_of
+from api.services import NEAREST, Services
 from engine.serving import live
+from engine.serving.shelf import ANY_AGE, years_between
 from engine.types import REASONS
 from graph import queries
 from graph.queries import RecommendationInputs
 
-MARGIN = 10
-"""Published items beyond twice the limit that are checked for availability at first."""
-NEAREST = 200
-RECOMMENDATION = "recommendation"
-"""Kind of the signed token."""
+MOST_UNKNOWN = 500
+"""Items that are looked up for one list."""
 FRIENDS_CODE = REASONS.index("friends") * 256 + live.NO_REASON
-POPULAR_CODE = REASONS.index("popular") * 256 + live.NO_REASON
-TASTE_CODE = REASONS.index("taste") * 256 + live.NO_REASON
+POPULAR = (REASONS.index("popular"),)
 
-Listed = list[tuple[str, float]]
+Columns = tuple[Sequence[str], Sequence[float], Sequence[int]]
 
 
-def recommend(
-    services: Services, user_id: str, limit: int, *, channel: str | None = None, explain: bool = False
-) -> dict[str, Any]:
-    """Return the user's list as the API answers it.
-
-    Args:
-        services: of this process.
-        user_id: whose.
-        limit: at most so many items.
-        channel: where it will be shown; kept in the signed id.
-        explain: whether each item tells what its score is made of.
+def serve(services: Services, user_id: str, asked: Asked) -> bytes:
+    """Return the user's list as the API answers it, in JSON, and have it recorded; that waits for nothing.
 
     Raises:
         NotFoundError: there is no such user.
         UnavailableError: Neo4j does not answer.
     """
     now = time.time()
-    inputs = _inputs(services, user_id, now, 2 * limit + MARGIN)
-    if inputs.current:
-        strategy, chosen = "published", _published(services, user_id, inputs, now, limit)
-    elif inputs.consented:
-        strategy, chosen = _unknown_to_version(services, user_id, inputs, now, limit)
-    else:
-        strategy, chosen = "popular", []
-    if len(chosen) < limit:
-        chosen += _popular(services, {*inputs.seen, *(each.item_id for each in chosen)}, limit - len(chosen))
-    return {
-        "recommendationId": _identify(services, inputs, now, channel),
+    made, is_personal = _list(services, user_id, asked, now)
+    answer = orjson.dumps(made)
+    services.served.record(answer, user_id if is_personal else None, int(now * 1000), asked.channel)
+    return answer
+
+
+def recommend(services: Services, user_id: str, asked: Asked) -> dict[str, Any]:
+    """Return the user's list for somebody who only looks.
+
+    Raises:
+        NotFoundError, UnavailableError: as for `serve`.
+    """
+    return _list(services, user_id, asked, time.time())[0]
+
+
+def _list(services: Services, user_id: str, asked: Asked, now: float) -> tuple[dict[str, Any], bool]:
+    """Return the list, and whether the user agreed to personalisation."""
+    inputs = queries.recommendation_inputs(
+        services.graph, user_id, now_s=int(now), timeout_s=services.settings.read_timeout_s
+    )
+    if inputs.model_version is not None:
+        services.encoders.notice(inputs.model_version)
+    share = asked.explore if inputs.consented else 0.0
+    finder = _Finder(services, user_id, inputs, now, asked)
+    strategy, chosen = finder.candidates(depth_of(asked, share))
+    found = len(chosen)
+    if found < asked.limit:
+        chosen += finder.popular(chosen, asked.limit - found)
+    listed = arrange(services, chosen, asked, share, Fitting(finder.wanted, finder.age, finder.seen, now))
+    answer = {
+        "recommendationId": listed.identify(services.signer, inputs.model_version, now, asked.channel),
         "modelVersion": inputs.model_version,
         "strategy": strategy,
-        "items": [_row(rank, each, explain) for rank, each in enumerate(chosen, start=1)],
+        "filled": 0 if strategy == "popular" else len(chosen) - found,
+        "items": listed.rows,
     }
+    return answer, inputs.consented
 
 
-def _inputs(services: Services, user_id: str, now: float, checked: int) -> RecommendationInputs:
-    timeout_s = services.settings.read_timeout_s
-    return queries.recommendation_inputs(services.graph, user_id, now_s=int(now), checked=checked, timeout_s=timeout_s)
+class _Finder:
+    """Finds what may stand in one list."""
 
+    def __init__(
+        self, services: Services, user_id: str, inputs: RecommendationInputs, now: float, asked: Asked
+    ) -> None:
+        self._services = services
+        self._user_id = user_id
+        self._inputs = inputs
+        self._now = now
+        self.seen = set(inputs.seen)
+        self.wanted, self.age = asked.wanted, self._age()
+        self._shelf = services.catalogue.shelf(services.graph)
 
-def _published(
-    services: Services, user_id: str, inputs: RecommendationInputs, now: float, limit: int
-) -> list[live.Scored]:
-    checked = 2 * limit + MARGIN
-    chosen = _blend(inputs, (inputs.items, inputs.scores, inputs.reasons), now, limit)
-    if len(inputs.items) > checked:
-        unchecked = set(inputs.items[checked:])
-        if any(each.item_id in unchecked and not each.recent_similar and not each.friend_shared for each in chosen):
-            # Most of what was checked is gone: look at the whole list.
-            inputs = _inputs(services, user_id, now, len(inputs.items))
-            chosen = _blend(inputs, (inputs.items, inputs.scores, inputs.reasons), now, limit)
-    return chosen
-
-
-def _unknown_to_version(
-    services: Services, user_id: str, inputs: RecommendationInputs, now: float, limit: int
-) -> tuple[str, list[live.Scored]]:
-    """Serve a user newer than the version: by embedding and neighbours, by friends, or by what is popular."""
-    if inputs.recent:
-        near = _nearest(services, user_id, inputs)
-        chosen = _blend(inputs, _columns(near, TASTE_CODE), now, limit)
-        if chosen:
+    def candidates(self, depth: int) -> tuple[str, list[live.Scored]]:
+        """Return how candidates were found, and at most `depth` of them, best first."""
+        inputs = self._inputs
+        if inputs.current:
+            return "published", self._blend((inputs.items, inputs.scores, inputs.reasons), depth)
+        if not inputs.consented:
+            return "popular", []
+        known_by, ranked = self._ranked()
+        if inputs.recent and (chosen := self._blend(ranked, depth)):
             return "inductive", chosen
-    of_friends = [(row["itemId"], row["score"]) for row in queries.items_of_friends(services.graph, user_id, NEAREST)]
-    chosen = _blend(inputs, _columns(of_friends, FRIENDS_CODE), now, limit)
-    return ("friends", chosen) if chosen else ("popular", [])
+        if known_by in ("friends", "attributes") and (chosen := self._blend(ranked, depth)):
+            return known_by, chosen
+        rows = queries.items_of_friends(self._services.graph, self._user_id, NEAREST)
+        chosen = self._blend(_columns(((row["itemId"], row["score"]) for row in rows), FRIENDS_CODE), depth)
+        return ("friends", chosen) if chosen else ("popular", [])
+
+    def popular(self, chosen: Sequence[live.Scored], count: int) -> list[live.Scored]:
+        """Return popular items that fit and are not chosen yet; then those that only fit, newest first."""
+        excluded = self.seen | {each.item_id for each in chosen}
+        top = self._services.popular.top(self._services.graph)
+
+        def fitting(allows: Callable[[str], bool]) -> list[live.Scored]:
+            left = ((item, score) for item, score in top if item not in excluded and allows(item))
+            return [live.Scored(item, score, codes=POPULAR) for item, score in islice(left, count)]
+
+        found = self._judged(fitting)
+        if len(found) == count:
+            return found
+        excluded |= {each.item_id for each in found}
+        others = self._shelf.newest(self.wanted, self.age, count + len(excluded))
+        return found + [live.Scored(item) for item in others if item not in excluded][: count - len(found)]
+
+    def _age(self) -> int:
+        """Return the user's years; what counts for an unknown age is a setting."""
+        known = self._inputs.birth_date
+        today = time.gmtime(self._now)
+        years = None if known is None else years_between(known, (today.tm_year, today.tm_mon, today.tm_mday))
+        if years is None:
+            return 0 if self._services.settings.unknown_age == "young" else ANY_AGE
+        return max(years, 0)
+
+    def _ranked(self) -> tuple[str, Columns]:
+        """Return by what the user is known, and the list of the live version's models, computed now."""
+        inputs, nothing = self._inputs, ([], [], [])
+        if inputs.model_version is None:
+            return "", nothing
+        friends, attributes = queries.user_inputs(self._services.graph, self._user_id)
+        found = self._services.encoders.rank(inputs.model_version, inputs.recent, friends, attributes, NEAREST)
+        return ("", nothing) if found is None else (found.known_by, (found.items, found.scores, found.codes))
+
+    def _blend(self, listed: Columns, depth: int) -> list[live.Scored]:
+        acts = [
+            live.Act(item, kind, self._now - at_s, rating, similar, scores)
+            for item, kind, at_s, rating, similar, scores in self._inputs.recent
+        ]
+        shares = [live.FriendShare(item, self._now - at_s, strength) for item, _, strength, at_s in self._inputs.shares]
+
+        def best(allows: Callable[[str], bool]) -> list[live.Scored]:
+            return live.blend(*listed, acts=acts, shares=shares, excluded=self.seen, limit=depth, allows=allows)
+
+        return self._judged(best)
+
+    def _judged(self, choose: Callable[[Callable[[str], bool]], list[live.Scored]]) -> list[live.Scored]:
+        """Return what `choose` chooses of items that fit; those that are not kept here are looked up first."""
+        view = self._shelf.view(self.wanted, self.age)
+        chosen = choose(view.allows)
+        if not view.unknown:
+            return chosen
+        services = self._services
+        beside = services.catalogue.learn(services.graph, view.unknown[:MOST_UNKNOWN])
+        self._shelf = services.catalogue.shelf(services.graph)
+        kept = self._shelf.view(self.wanted, self.age)
+        if beside is None:
+            return choose(kept.allows)
+        other = beside.view(self.wanted, self.age)
+        return choose(lambda item: kept.allows(item) or other.allows(item))
 
 
-def _nearest(services: Services, user_id: str, inputs: RecommendationInputs) -> Listed:
-    """Return available items near the user's embedding, computed now by the live version's encoder."""
-    if inputs.model_version is None:
-        return []
-    friends, attributes = queries.user_inputs(services.graph, user_id)
-    vector = services.encoders.embed_user(inputs.model_version, inputs.recent, friends, attributes)
-    if vector is None:
-        return []
-    rows = queries.nearest_items(services.graph, inputs.model_version, vector, NEAREST)
-    return [(row["itemId"], row["score"]) for row in rows if row["available"]]
-
-
-def _popular(services: Services, excluded: set[str], limit: int) -> list[live.Scored]:
-    listed = [each for each in services.popular.top(services.graph) if each[0] not in excluded][: 2 * limit + MARGIN]
-    gone = queries.unavailable_items(services.graph, [item for item, _ in listed]) if listed else set()
-    code = live.unpacked(POPULAR_CODE)
-    return [live.Scored(item, published=score, codes=code) for item, score in listed if item not in gone][:limit]
-
-
-def _blend(
-    inputs: RecommendationInputs,
-    listed: tuple[Sequence[str], Sequence[float], Sequence[int]],
-    now: float,
-    limit: int,
-) -> list[live.Scored]:
-    acts = [
-        live.Act(item, kind, now - at_s, rating, similar or (), similar_scores or ())
-        for item, kind, at_s, rating, similar, similar_scores in inputs.recent
-    ]
-    shares = [live.FriendShare(item, now - at_s, strength) for item, _, strength, at_s in inputs.shares]
-    return live.blend(*listed, acts=acts, shares=shares, excluded={*inputs.seen, *inputs.unavailable}, limit=limit)
-
-
-def _columns(listed: Iterable[tuple[str, float]], code: int) -> tuple[list[str], list[float], list[int]]:
+def _columns(listed: Iterable[tuple[str, float]], code: int) -> Columns:
     pairs = list(listed)
     return [item for item, _ in pairs], [score for _, score in pairs], [code] * len(pairs)
-
-
-def _identify(services: Services, inputs: RecommendationInputs, now: float, channel: str | None) -> str:
-    content = {"v": inputs.model_version, "t": int(now * 1000), "s": int.from_bytes(os.urandom(4), "big")}
-    return services.signer.sign(RECOMMENDATION, {**content, "c": channel} if channel else content)
-
-
-def _row(rank: int, each: live.Scored, explain: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "rank": rank,
-        "itemId": each.item_id,
-        "score": round(each.score, 6),
-        "reasons": each.reasons(),
-    }
-    if explain:
-        row["parts"] = {
-            "published": round(each.published, 6),
-            "recentSimilar": round(each.recent_similar, 6),
-            "friendShared": round(each.friend_shared, 6),
-        }
-    return row

@@ -6,6 +6,7 @@ that finds itself forked with another's connection makes its own.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -18,17 +19,19 @@ from typing import cast
 from flask import current_app, g
 
 from api.cascade_events import Watch
+from api.catalogue import Catalogue
 from api.encoders import Encoders
 from api.keyring import Keyring
 from api.metrics import RequestMetrics
 from api.metrics_state import StateMetrics
 from api.popular import PopularItems
-from api.signing import Signer
+from api.served import Served
 from api.streams import Streams
-from graph import queries, rehearsal
+from graph import keys, queries, rehearsal
 from graph.connection import Graph, connect
 from graph.errors import GraphError, UnavailableError
 from graph.settings import Settings
+from graph.signing import Signer
 
 log = logging.getLogger("kith.api")
 
@@ -38,6 +41,9 @@ ANSWER_PART = 0.6
 """Of `KITH_READ_TIMEOUT_S`: a request may wait so long for what does not grow with its size."""
 WRITERS = 2
 """Large requests that one process writes at a time: more would only wait for each other's locks in Neo4j."""
+WARM_SEARCHES = 5
+NEAREST = 200
+"""Items that newcomers' lists are made from."""
 LARGE = 20
 """Events of a large request."""
 
@@ -49,11 +55,13 @@ class Services:
         self.settings = settings
         self.keyring = Keyring()
         self.popular = PopularItems()
+        self.catalogue = Catalogue(settings.catalogue_items)
         self.encoders = Encoders(settings.artifacts)
         self.watch = Watch(lambda: self.graph)
         self.streams = Streams(settings.api_streams, self._stream)
         self.ending = threading.Event()
         """Set when the server process is to end: streams stop at once."""
+        self.served = Served(settings, lambda: self.metrics, self.ending)
         self._warming: threading.Thread | None = None
         self._writers = threading.BoundedSemaphore(WRITERS)
         self._lock = threading.RLock()
@@ -150,15 +158,34 @@ class Services:
         began = time.monotonic()
         try:
             queries.warm_up(self.graph)
+            keys.plan(self.graph)
+            self.catalogue.shelf(self.graph)
+            self.popular.top(self.graph)
+            self._warm_up_for_newcomers()
             rehearsal.rehearse(self.graph)
+            # What is there now stays: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
             log.info("warm after %.1f s", time.monotonic() - began)
         except GraphError as error:
             log.warning("no warm-up: %s", error)
+
+    def _warm_up_for_newcomers(self) -> None:
+        """Load the encoder and search once as for a newcomer: Neo4j reads its vector index at the first search."""
+        live = queries.published(self.graph)
+        if live is None:
+            return
+        self.encoders.notice(live["modelVersion"])
+        self.encoders.wait()
+        if (vector := self.encoders.example(live["modelVersion"])) is not None:
+            for _ in range(WARM_SEARCHES):
+                queries.nearest_items(self.graph, live["modelVersion"], vector, NEAREST)
 
     def close(self) -> None:
         """Close the connection, if this process opened one, and end the threads that read for `/metrics`."""
         if "state" in self.__dict__:
             self.state.close()
+        self.served.close()
         if self._graph is not None and self._owner == os.getpid():
             self._graph.close()
         self._graph = None

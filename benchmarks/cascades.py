@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from benchmarks import serving
+from benchmarks import fresh
 from benchmarks.event_mix import Mix
 from benchmarks.store import create_nodes
 from graph import cascades, keys
@@ -88,11 +88,11 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
     if size not in SIZES:
         raise ValueError(f"size is {size!r}; choose {', '.join(SIZES)}")
     shares, rounds, posts, load_s = SIZES[size]
-    with serving.running(settings) as served:
+    with fresh.running(settings) as served:
         create_nodes(served.graph, USERS, ITEMS)
         cost = _cost(served.graph, served.settings, shares, rounds)
         key = keys.create(served.graph, ["ingest", "read"])
-        with serving.beside(served.settings, (sys.executable, "-m", "workers.cascades")):
+        with fresh.beside(served.settings, (sys.executable, "-m", "workers.cascades")):
             with watching(served.port, key) as probe:
                 at_rest = told(probe.post() for _ in range(posts))
             with _loaded(served.port, key) as events, watching(served.port, key) as probe:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from benchmarks import serving
+from benchmarks import fresh
 from benchmarks.cascades import count_all, told, watching, write
 from benchmarks.store import create_nodes
 from engine.propagation.size import fit_sizes
@@ -66,7 +66,7 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
         raise ValueError(f"size is {size!r}; choose {', '.join(SIZES)}")
     past, running, rounds, phase_s = SIZES[size]
     rng = np.random.default_rng(7)
-    with serving.running(settings) as served:
+    with fresh.running(settings) as served:
         create_nodes(served.graph, USERS, ITEMS)
         _share(served.graph, served.settings, _past(rng, past))
         learning = _learning(served.graph, rounds)
@@ -153,20 +153,20 @@ def _round(graph: Graph, settings: Settings, rng: np.random.Generator, shares: i
     return {"shares": shares, "round_ms": round(1_000 * median(took_s), 1)}
 
 
-def _lag(served: serving.Served, phase_s: float) -> list[dict[str, Any]]:
+def _lag(served: fresh.Served, phase_s: float) -> list[dict[str, Any]]:
     key = keys.create(served.graph, ["ingest", "read"])
     found = []
-    with serving.beside(served.settings, (sys.executable, "-m", "workers.cascades")), _trickling(served):
+    with fresh.beside(served.settings, (sys.executable, "-m", "workers.cascades")), _trickling(served):
         for forecasts in PHASES:
             command = (sys.executable, "-m", "benchmarks.forecasts", "rounds")
-            beside = serving.beside(served.settings, command) if forecasts else nullcontext()
+            beside = fresh.beside(served.settings, command) if forecasts else nullcontext()
             with beside, watching(served.port, key) as probe:
                 found.append({"forecasts": forecasts, **told(probe.posts_for(phase_s))})
     return found
 
 
 @contextmanager
-def _trickling(served: serving.Served) -> Iterator[None]:
+def _trickling(served: fresh.Served) -> Iterator[None]:
     """Let hundreds of running cascades grow meanwhile."""
     ended = threading.Event()
     rng = np.random.default_rng(8)

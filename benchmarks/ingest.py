@@ -22,7 +22,7 @@ import numpy as np
 import orjson
 import psutil
 
-from benchmarks import serving
+from benchmarks import fresh
 from benchmarks.event_mix import Batch, Mix
 from benchmarks.store import create_nodes
 from graph import keys
@@ -201,7 +201,7 @@ def _cpu_s(place: Place) -> dict[str, float]:
 @contextlib.contextmanager
 def _running(settings: Settings, users: int, items: int) -> Iterator[Place]:
     """Start Neo4j with users and items, and an API server beside it."""
-    with serving.running(settings) as served:
+    with fresh.running(settings) as served:
         create_nodes(served.graph, users, items)
         key = keys.create(served.graph, ["ingest"])
         yield Place(served.graph, served.port, key, served.neo4j_pid, served.api_pid, users, items)

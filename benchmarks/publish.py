@@ -31,7 +31,7 @@ ROUNDS = 3
 DIMENSIONS = 64
 ALONE_S, PACE_S = 8.0, 0.02
 """How long is read before and again after a publication, and the time from one read to the next."""
-WARM_READS, LISTED = 200, 20
+WARM_READS = 200
 LIST_BATCH_ROWS = 5000
 """The batch size usually advised; `lists_small_per_s` says what the product's 500 would do for lists."""
 RECOMMENDED, NEIGHBOURS = 200, 20
@@ -120,7 +120,7 @@ def _read_on(settings: Settings, users: int, stop: Any, told: Any) -> None:
 
 
 def _read(graph: Graph, user: int) -> None:
-    queries.recommendation_inputs(graph, f"user{user}", now_s=int(time.time()), checked=LISTED, timeout_s=30)
+    queries.recommendation_inputs(graph, f"user{user}", now_s=int(time.time()), timeout_s=30)
 
 
 def _p99_ms(seconds: list[float]) -> float:

@@ -17,6 +17,7 @@ from kith.commands import (
     evaluation,
     keys,
     models,
+    served,
     stack,
     stream,
     training,
@@ -44,7 +45,21 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"kith {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for group in (demo, stack, data, training, models, keys, stream, backup, answers, cascades, cookbook, evaluation):
+    for group in (
+        demo,
+        stack,
+        data,
+        training,
+        models,
+        keys,
+        stream,
+        served,
+        backup,
+        answers,
+        cascades,
+        cookbook,
+        evaluation,
+    ):
         group.register(commands)
     return top
 

@@ -19,6 +19,7 @@ from workers.broker import SteadyAMQP
 SWEEP_EVERY_S = 15.0
 COPY_EVERY_S = 300.0
 FORECAST_EVERY_S = 10.0
+KEEP_SERVED_EVERY_S = 30.0
 LEARN_LOOK_EVERY_S = 600.0
 """Between two looks at whether a model of how cascades grow is due."""
 EXPIRES_S = 7200.0
@@ -86,6 +87,11 @@ def configuration() -> dict[str, Any]:
             "forecast": {
                 "task": queue.FORECAST,
                 "schedule": FORECAST_EVERY_S,
+                "options": {"queue": queue.DEFAULT_QUEUE, "expires": EXPIRES_S},
+            },
+            "keep-served": {
+                "task": queue.KEEP_SERVED,
+                "schedule": KEEP_SERVED_EVERY_S,
                 "options": {"queue": queue.DEFAULT_QUEUE, "expires": EXPIRES_S},
             },
             "learn-sizes": {

@@ -7,14 +7,18 @@ and the sweeper sends it again.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from graph.errors import SettingsError
 from graph.settings import Settings
-from workers import stream_state
+from workers import served_stream, stream_state
+from workers.served_stream import ServedState
 from workers.stream_state import StreamState
 
 TRAIN = "kith.train"
@@ -23,6 +27,7 @@ SWEEP = "kith.sweep"
 COPY_CANONICAL = "kith.copy_canonical"
 FORECAST = "kith.forecast"
 LEARN_SIZES = "kith.learn_sizes"
+KEEP_SERVED = "kith.keep_served"
 """Names of the tasks."""
 
 TRAIN_QUEUE = "train"
@@ -132,6 +137,30 @@ def event_stream(settings: Settings) -> StreamState | None:
         return stream_state.state(settings)
     except (RedisError, OSError) as error:
         raise QueueUnavailableError(f"the broker does not tell of the event stream: {error}") from error
+
+
+def record_served(settings: Settings, lists: Sequence[dict[str, Any]]) -> None:
+    """Hand lists that were served to the broker, as `workers.served_stream` has them.
+
+    Raises:
+        QueueUnavailableError: the broker did not take them.
+    """
+    try:
+        served_stream.add(settings, lists)
+    except (RedisError, OSError, SettingsError) as error:
+        raise QueueUnavailableError(f"the broker did not take served lists: {error}") from error
+
+
+def served(settings: Settings) -> ServedState:
+    """Return how many entries of served lists wait, and how many were lost.
+
+    Raises:
+        QueueUnavailableError: the broker does not answer.
+    """
+    try:
+        return served_stream.state(settings)
+    except (RedisError, OSError, SettingsError) as error:
+        raise QueueUnavailableError(f"the broker does not tell of served lists: {error}") from error
 
 
 def transport_options(timeout_s: float) -> dict[str, object]:

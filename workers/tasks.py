@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from engine.errors import EngineError
 from graph import alerts, jobs, logs, monitor, pending
 from graph.canonical import finish_canonical
@@ -83,6 +85,17 @@ def forecast() -> None:
     from workers.forecasting import forecast_due
 
     forecast_due(process.mine()[1])
+
+
+@app.task(name=queue.KEEP_SERVED)
+def keep_served() -> None:
+    """Move served lists from the broker into files."""
+    from workers.served import keep
+
+    try:
+        keep(process.mine()[0])
+    except (RedisError, OSError) as error:
+        log.warning("served lists wait on the broker: %s", type(error).__name__)
 
 
 @app.task(name=queue.LEARN_SIZES)

@@ -16,8 +16,8 @@ from flask import Response, request
 
 from api.keyring import COOKIE, ForbiddenError, UnauthenticatedError
 from api.services import Services
-from api.signing import TokenError
 from graph import keys, sessions
+from graph.signing import TokenError
 
 LOGIN_COOKIE: Final = "kith_login"
 """What the login form's token is bound to before there is a session."""

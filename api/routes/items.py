@@ -29,7 +29,10 @@ def put(item_id: str, body: Any) -> Response:
     if not isinstance(body, dict):
         raise InputError("send an object")
     checked_id(item_id, "itemId")
-    return upserted_one(entities.upsert_items(services().graph, [{**body, "itemId": item_id}]))
+    kith = services()
+    written = entities.upsert_items(kith.graph, [{**body, "itemId": item_id}])
+    kith.catalogue.expect_change()
+    return upserted_one(written)
 
 
 @items.delete("/v1/items/<item_id>")
@@ -37,8 +40,10 @@ def put(item_id: str, body: Any) -> Response:
 @items.output({}, status_code=204)
 def delete(item_id: str) -> Response:
     """Delete an item and everything that led to it."""
-    if not entities.delete_item(services().graph, checked_id(item_id, "itemId")):
+    kith = services()
+    if not entities.delete_item(kith.graph, checked_id(item_id, "itemId")):
         raise NotFoundError(f"no item {item_id}")
+    kith.catalogue.forget(item_id)
     return nothing()
 
 
@@ -50,7 +55,10 @@ def put_many(body: Any) -> Response:
     """Create or change up to 5,000 items in one transaction; each is judged alone."""
     if not isinstance(body, list) or not 1 <= len(body) <= MOST_ENTITIES:
         raise InputError(f"send a list of 1 to {MOST_ENTITIES} items")
-    return upserted_many(entities.upsert_items(services().graph, body))
+    kith = services()
+    written = entities.upsert_items(kith.graph, body)
+    kith.catalogue.expect_change()
+    return upserted_many(written)
 
 
 @items.get("/v1/items")

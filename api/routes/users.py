@@ -7,9 +7,10 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from api.answers import answer, checked_id, jsonable, nothing, upserted_many, upserted_one
+from api.answers import answer, answer_json, checked_id, jsonable, nothing, upserted_many, upserted_one
 from api.keyring import scope
-from api.recommending import recommend
+from api.listing import asked_of
+from api.recommending import serve
 from api.services import services
 from api.shapes.answers import (
     Influence,
@@ -104,13 +105,13 @@ def put_consent(user_id: str, body: ConsentBody) -> Response:
 def recommendations(user_id: str, query: RecommendationsQuery) -> Response:
     """List what a user may want, with reasons; what happened a moment ago counts.
 
-    `strategy` says how: `published` (the live version knows the user), `inductive` (newer than it: embedded now),
-    `friends` (no acts yet), `popular` (nothing to go by, or no consent to personalisation: the same for everyone).
+    `strategy` says how: `published` (the live version knows the user), `inductive` (newer than it: its models asked
+    now), `friends` and `attributes` (the same without acts), `popular` (nothing to go by, or no consent to
+    personalisation: the same for everyone).
+    `filled` places at the end hold popular items, because too few others fit.
     """
-    found = recommend(
-        services(), checked_id(user_id, "userId"), query.limit, channel=query.channel, explain=query.explain
-    )
-    return answer(found)
+    kith = services()
+    return answer_json(serve(kith, checked_id(user_id, "userId"), asked_of(query, kith.settings.explore)))
 
 
 @users.get("/v1/users/<user_id>/share-targets")

@@ -6,21 +6,31 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api.shapes.parts import Answer, Identifier, Query, ShortText
+from api.shapes.parts import Answer, Currency, Identifier, Money, Query, ShortText
+from graph.settings import MOST_EXPLORED
 
 MOST_ROWS = 100
 """Rows of one answer."""
 
 Limit = Annotated[int, Field(ge=1, le=MOST_ROWS)]
-Strategy = Literal["published", "inductive", "friends", "popular"]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Strategy = Literal["published", "inductive", "friends", "attributes", "popular"]
 
 
 class RecommendationsQuery(Query):
-    """Parameters of a list."""
+    """Parameters of a list; prices in minor units of `currency`."""
 
     limit: Limit = 10
     channel: ShortText | None = None
     explain: bool = False
+    category: Name | None = None
+    brand: Name | None = None
+    kind: Literal["product", "content"] | None = None
+    price_min: Money | None = None
+    price_max: Money | None = None
+    currency: Currency | None = None
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    explore: Annotated[float, Field(ge=0, le=MOST_EXPLORED, allow_inf_nan=False)] | None = None
 
 
 class LimitQuery(Query):
@@ -39,7 +49,7 @@ class ShareTargetsQuery(Query):
 class InfluencersQuery(Query):
     """Parameters of influencers."""
 
-    category: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    category: Name | None = None
     limit: Limit = 10
     cursor: Annotated[str, Field(max_length=2048)] | None = None
 
@@ -48,8 +58,8 @@ class ItemsQuery(Query):
     """Parameters of the search for items."""
 
     q: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    category: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    tag: Name | None = None
+    category: Name | None = None
     limit: Limit = 20
     cursor: Annotated[str, Field(max_length=2048)] | None = None
 
@@ -70,6 +80,7 @@ class RecommendedItem(Answer):
     score: float
     reasons: list[str]
     parts: Parts | None = None
+    propensity: float | None = None
 
 
 class Recommendations(Answer):
@@ -78,6 +89,7 @@ class Recommendations(Answer):
     recommendation_id: str
     model_version: str | None
     strategy: Strategy
+    filled: int
     items: list[RecommendedItem]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kith.commands.arguments import add, settings
@@ -34,7 +35,8 @@ def _services() -> Iterator[Services]:
     """Open what the API's own answers are made with."""
     from api.services import Services
 
-    opened = Services(settings())
+    # One list: its items are looked up, not all of the shop's.
+    opened = Services(replace(settings(), catalogue_items=0))
     try:
         yield opened
     finally:
@@ -43,10 +45,11 @@ def _services() -> Iterator[Services]:
 
 def show_recommendations(arguments: argparse.Namespace) -> int:
     """Show a user's list."""
+    from api.listing import Asked
     from api.recommending import recommend
 
     with _services() as services:
-        answer = recommend(services, arguments.user, arguments.limit)
+        answer = recommend(services, arguments.user, Asked(arguments.limit))
     if arguments.json:
         print_json(answer)
         return 0

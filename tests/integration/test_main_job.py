@@ -67,14 +67,16 @@ def test_three_likes_in_a_category_raise_its_share(client, world):
     def top() -> list[str]:
         return [e["itemId"] for e in client.get(f"/v1/users/{user}/recommendations", limit=10)["items"]]
 
-    before = Counter(category_of[item] for item in top())
+    listed = top()
+    before = Counter(category_of[item] for item in listed)
     known = set(world.interactions.loc[world.interactions["userId"] == user, "itemId"])
     fresh = {
         category: [item for item, its in category_of.items() if its == category and item not in known]
         for category in set(category_of.values())
     }
     category = max(sorted(fresh), key=lambda name: (before[name] <= 3, len(fresh[name])))
-    liked = fresh[category][:3]
+    # Not from the list itself: what is liked leaves it, and would take its own category's share away.
+    liked = [item for item in fresh[category] if item not in listed][:3]
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     events = [
         {"eventId": f"live-{item}", "type": "like", "userId": user, "itemId": item, "occurredAt": now} for item in liked
