@@ -108,6 +108,41 @@ class Encoders:
             (codes[:, 0] * 256 + codes[:, 1]).tolist(),
         )
 
+    def unknown_items(self, model_version: str, items: Sequence[str]) -> list[str] | None:
+        """Return those of the items that the version does not hold; None where its encoder is not here yet."""
+        version, encoder, _ = self._kept
+        if encoder is None or version != model_version:
+            return None
+        _, known = places(encoder.artifact.item_ids, items)
+        return [item for item, is_known in zip(items, known, strict=True) if not is_known]
+
+    def embed_items(self, model_version: str, described: Sequence[Mapping[str, Any]]) -> NDArray[np.float32] | None:
+        """Return the vectors (N, D) of items by their attributes; None where the version's encoder is not here yet."""
+        version, encoder, _ = self._kept
+        return None if encoder is None or version != model_version else encoder.embed_items(described)
+
+    def place_new_items(
+        self, model_version: str, user_id: str, vectors: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Return the logits (N,) of the chance that a user of the version takes items that came after it.
+
+        Args:
+            model_version: whose encoder.
+            user_id: who.
+            vectors: (N, D) from `embed_items`.
+
+        Returns:
+            None where the version's encoder is not here, or does not hold the user, or learned nothing of new items.
+        """
+        version, encoder, _ = self._kept
+        if encoder is None or version != model_version:
+            return None
+        found, _ = places(encoder.artifact.user_ids, [user_id])
+        if not found:
+            return None
+        acts = int(encoder.scorers.user_sizes[found[0], 1])
+        return encoder.place_new_items(encoder.artifact.user_embedding[found[0]], acts, vectors)
+
     def embed_item(self, model_version: str, attributes: Mapping[str, Any]) -> list[float] | None:
         """Return the vector (D,) of an item by its attributes, None as for `rank` or where they say nothing."""
         encoder = self._find(model_version)

@@ -55,6 +55,7 @@ def _list(services: Services, user_id: str, asked: Asked, now: float) -> tuple[d
     )
     if inputs.model_version is not None:
         services.encoders.notice(inputs.model_version)
+        services.new_items.notice(services.graph, inputs.model_version)
     share = asked.explore if inputs.consented else 0.0
     finder = _Finder(services, user_id, inputs, now, asked)
     strategy, chosen = finder.candidates(depth_of(asked, share))
@@ -89,8 +90,10 @@ class _Finder:
     def candidates(self, depth: int) -> tuple[str, list[live.Scored]]:
         """Return how candidates were found, and at most `depth` of them, best first."""
         inputs = self._inputs
-        if inputs.current:
-            return "published", self._blend((inputs.items, inputs.scores, inputs.reasons), depth)
+        if inputs.current and inputs.model_version is not None:
+            published = inputs.items, inputs.scores, inputs.reasons
+            listed = self._services.new_items.merge(published, inputs.model_version, self._user_id)
+            return "published", self._blend(listed, depth)
         if not inputs.consented:
             return "popular", []
         known_by, ranked = self._ranked()

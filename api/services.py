@@ -24,6 +24,7 @@ from api.encoders import Encoders
 from api.keyring import Keyring
 from api.metrics import RequestMetrics
 from api.metrics_state import StateMetrics
+from api.new_items import NewItems
 from api.popular import PopularItems
 from api.served import Served
 from api.streams import Streams
@@ -57,6 +58,7 @@ class Services:
         self.popular = PopularItems()
         self.catalogue = Catalogue(settings.catalogue_items)
         self.encoders = Encoders(settings.artifacts)
+        self.new_items = NewItems(self.catalogue, self.encoders)
         self.watch = Watch(lambda: self.graph)
         self.streams = Streams(settings.api_streams, self._stream)
         self.ending = threading.Event()

@@ -58,6 +58,16 @@ def changes(graph: Graph, since_ms: int) -> Changes:
     return Changes(row["items"], row["ms"], row["facts"])
 
 
+def attributes_of(graph: Graph, item_ids: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return those of the items that are there, with their attributes by name.
+
+    Raises:
+        UnavailableError: Neo4j does not answer.
+    """
+    rows = graph.read("catalogue.attributes_of", item_ids=list(item_ids))[0]["described"]
+    return [(item_id, dict(attributes)) for item_id, attributes in rows]
+
+
 def facts_of(graph: Graph, item_ids: Sequence[str]) -> list[Facts]:
     """Return those of the items that are there.
 

@@ -22,11 +22,11 @@ from engine.evaluation import Truth, hit_matrix, ndcg_at, recall_at, top_k, trut
 from engine.interest.adjacency import Adjacency, from_pairs
 from engine.interest.cut import make_cut
 from engine.interest.data import InterestData, from_folder, from_snapshot
-from engine.interest.model import choose
+from engine.interest.model import Choice, choose
 from engine.interest.ranker import Ranker, block_users, taken
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings, Report
-from engine.serving.blend import blend, contributions
+from engine.serving.blend import NEW_ITEM, blend, contributions
 from engine.serving.features import FeatureRows
 
 USERS = 1000
@@ -46,6 +46,8 @@ def evaluate_cold_start(
     seed: int = 0,
     settings: EncoderSettings | None = None,
     report: Report | None = None,
+    *,
+    texts: bool = True,
 ) -> dict[str, Any]:
     """Measure every path that the data allows.
 
@@ -55,11 +57,13 @@ def evaluate_cold_start(
         seed: of everything random.
         settings: of the encoder; its seed is replaced.
         report: called with progress.
+        texts: whether the vectors of texts are used; without them only hashed words are.
 
     Returns:
         Per path: users, Recall@20 and NDCG@20 of the path and of popularity, the mean difference of NDCG@20 with its
         paired bootstrap interval, and the share of draws of the bootstrap in which the path is ahead; None where the
-        data has nothing for a path.
+        data has nothing for a path. `items`: the stripped items alone, against a random order. `items_in_lists`: lists
+        of all items with the stripped ones in their places, against the lists without them.
 
     Raises:
         DataError: a file is missing or malformed.
@@ -69,6 +73,7 @@ def evaluate_cold_start(
     data = (
         from_snapshot(read_snapshot(folder)) if (folder / MANIFEST).exists() else from_folder(folder, None, seed).data
     )
+    data = data if texts else data.without_texts()
     found: dict[str, list[dict[str, NDArray[np.float64]]]] = {}
     for draw in range(draws):
         rng = np.random.default_rng([seed, 11, draw])
@@ -79,9 +84,12 @@ def evaluate_cold_start(
                 stripped = np.sort(rng.choice(able, min(USERS, max(len(able) // 3, 1)), replace=False))
                 found.setdefault(path, []).append(_draw_users(data, path, stripped, encoder, report))
         if len(data.item_features.indices):
-            found.setdefault("items", []).append(_draw_items(data, rng, encoder, report))
+            alone, in_lists = _draw_items(data, rng, encoder, report)
+            found.setdefault("items", []).append(alone)
+            if in_lists is not None:
+                found.setdefault("items_in_lists", []).append(in_lists)
     result: dict[str, Any] = {
-        path: _summary(found[path], seed) if path in found else None for path in (*PATHS, "items")
+        path: _summary(found[path], seed) if path in found else None for path in (*PATHS, "items", "items_in_lists")
     }
     result["draws"] = draws
     result["seed"] = seed
@@ -142,16 +150,18 @@ def _compare(ranker: Ranker, weights: Mapping[str, float], truth: Truth) -> dict
         parts = ranker.cold_parts(part.user)
         total = blend(contributions(parts, weights), (len(part), ranker.data.items))
         for name, scores in (("path", total), ("popularity", np.ascontiguousarray(parts["popularity"]))):
-            hits = hit_matrix(top_k(scores, LIST), part)
-            found.setdefault(f"{name}_recall", []).append(recall_at(hits, part.counts, LIST))
-            found.setdefault(f"{name}_ndcg", []).append(ndcg_at(hits, part.counts, LIST))
+            for metric, values in _metrics(name, top_k(scores, LIST), part).items():
+                found.setdefault(metric, []).append(values)
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def _draw_items(
     data: InterestData, rng: np.random.Generator, settings: EncoderSettings, report: Report | None
-) -> dict[str, NDArray[np.float64]]:
-    """Return the metrics of users over stripped items alone: by the embedding of their attributes, and at random."""
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]] | None]:
+    """Return the metrics of users over stripped items alone, and of lists that hold them (None: they hold none).
+
+    Alone the items are ranked by the embedding of their attributes, against an order at random.
+    """
     acted = np.flatnonzero((np.bincount(data.positives.indices, minlength=data.items) > 0) & _described(data))
     items = np.sort(rng.choice(acted, max(2, int(ITEM_SHARE * len(acted))), replace=False))
     is_stripped = np.zeros(data.items, dtype=bool)
@@ -167,20 +177,54 @@ def _draw_items(
     choice = choose(make_cut(left, settings.seed), settings, report)
     place = np.full(data.items, -1, dtype=np.int64)
     place[items] = np.arange(len(items))
-    truth = truth_of(data.positives.row_of[held], place[data.positives.indices[held]])
+    row, column = data.positives.row_of[held], data.positives.indices[held]
+    truth = truth_of(row, place[column])
     truth = truth.take(np.flatnonzero(choice.ranker.data.positives.degree[truth.user] > 0))
-    encoder = choice.ranker.models.encoder
     vectors = choice.ranker.embed_as_new("item", taken(data.item_features, items))
     scores = {
-        "path": encoder.user_embedding[truth.user] @ vectors.T,
+        "path": choice.ranker.models.encoder.user_embedding[truth.user] @ vectors.T,
         "popularity": np.broadcast_to(rng.random(len(items)).astype(np.float32), (len(truth), len(items))),
     }
     found = {}
     for name, matrix in scores.items():
-        hits = hit_matrix(top_k(np.ascontiguousarray(matrix), LIST), truth)
-        found[f"{name}_recall"] = recall_at(hits, truth.counts, LIST)
-        found[f"{name}_ndcg"] = ndcg_at(hits, truth.counts, LIST)
-    return found
+        found |= _metrics(name, top_k(np.ascontiguousarray(matrix), LIST), truth)
+    return found, _draw_lists(choice, items, vectors, (row, column))
+
+
+def _draw_lists(
+    choice: Choice,
+    items: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    taken_new: tuple[NDArray[np.int32], NDArray[np.int32]],
+) -> dict[str, NDArray[np.float64]] | None:
+    """Return the metrics of lists with the stripped items where their chance puts them, and of lists without them."""
+    chance = choice.weights.calibration.get(NEW_ITEM)
+    if chance is None:
+        return None
+    held = choice.cut.validation
+    asked = np.isin(taken_new[0], held.user)
+    truth = truth_of(
+        np.concatenate([np.repeat(held.user, held.counts), taken_new[0][asked]]),
+        np.concatenate([held.item, taken_new[1][asked]]),
+    )
+    listed = choice.ranker.rank(truth.user, choice.weights, LIST + len(items))
+    old = np.where(np.isin(listed.target, items), -1, listed.target)
+    order = np.argsort(old < 0, axis=1, kind="stable")[:, :LIST]
+    old, score = np.take_along_axis(old, order, axis=1), np.take_along_axis(listed.score, order, axis=1)
+    score = np.where(old < 0, -np.inf, score)
+    acts = choice.ranker.data.positives.degree[truth.user]
+    logit = chance.logit(choice.ranker.models.encoder.user_embedding[truth.user] @ vectors.T, acts)
+    both = np.concatenate([old, np.broadcast_to(items.astype(np.int32), logit.shape)], axis=1)
+    best = top_k(np.ascontiguousarray(np.concatenate([score, logit], axis=1)), LIST)
+    return _metrics("path", np.take_along_axis(both, best, axis=1), truth) | _metrics("popularity", old, truth)
+
+
+def _metrics(name: str, top: NDArray[np.int32], truth: Truth) -> dict[str, NDArray[np.float64]]:
+    hits = hit_matrix(top, truth)
+    return {
+        f"{name}_recall": recall_at(hits, truth.counts, LIST),
+        f"{name}_ndcg": ndcg_at(hits, truth.counts, LIST),
+    }
 
 
 def _described(data: InterestData) -> NDArray[np.bool_]:

@@ -85,6 +85,15 @@ class InterestData:
             age_days=None if self.age_days is None else self.age_days[kept],
         )
 
+    def without_texts(self) -> InterestData:
+        """Return the data with no vectors of texts in the items' features; their hashed words stay."""
+        rows, first = self.item_features, len(self.item_recipe.numbers)
+        kept = (rows.indices < first) | (rows.indices >= first + self.item_recipe.text_width)
+        of_row = np.repeat(np.arange(self.items), np.diff(rows.indptr))[kept]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(of_row, minlength=self.items))]).astype(np.int64)
+        left = FeatureRows(indptr, rows.indices[kept], rows.values[kept], rows.width)
+        return replace(self, item_features=left)
+
     def decayed(self, half_life_days: float) -> InterestData:
         """Return the data with every positive's weight halved by its age, down to `OLDEST`; an unknown age is old."""
         if self.age_days is None or not np.isfinite(half_life_days):

@@ -25,6 +25,10 @@ SEGMENT_USERS = 200
 SEGMENT_GAIN = 1.002
 """Own weights of the busy half must do so much better on users that they were not fitted on."""
 BARRED = -1e6
+RESTRAINTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+"""How much of what was fitted for users without a history is kept beside popularity."""
+RESTRAINT_USERS = 200
+"""With fewer stripped users on the cut the noise would decide: what was fitted stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,30 @@ def fit_weights(
     return {name: round(float(w / top), 4) for name, w in zip(candidates.names, weights, strict=True)} if top else {}
 
 
+def restrained(candidates: Candidates, weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights nearest to popularity alone whose lists are not worse than theirs by a standard error.
+
+    Users who never acted differ from those whose acts were taken away for the cut: what helps these by less than can
+    be told from noise is not relied on (the one-standard-error rule of Breiman et al., CART, 1984, section 3.4.3).
+
+    Args:
+        candidates: of users without a history.
+        weights: fitted ones, `popularity` among them and > 0.
+    """
+    best = _quality_of_each(candidates, weights)
+    for share in RESTRAINTS:
+        tried = {name: weight * (1.0 if name == "popularity" else share) for name, weight in weights.items()}
+        lost = best - _quality_of_each(candidates, tried)
+        if lost.mean() <= lost.std() / np.sqrt(len(lost)):
+            return {name: round(weight, 4) for name, weight in tried.items()}
+    return dict(weights)
+
+
+def _quality_of_each(candidates: Candidates, weights: Mapping[str, float]) -> NDArray[np.float64]:
+    recall, ndcg = candidates.per_user(candidates.total(weights))
+    return recall + ndcg
+
+
 def fit_blend(warm: Candidates | None, cold: Candidates | None, first: BlendWeights) -> BlendWeights:
     """Fit weights and calibrations; the busy half of the users gets weights of its own where that pays.
 
@@ -151,6 +179,8 @@ def fit_blend(warm: Candidates | None, cold: Candidates | None, first: BlendWeig
     warm_weights = fit_weights(warm, first.warm) if warm else dict(first.warm)
     cold_weights = fit_weights(cold, first.cold) if cold else dict(first.cold)
     cold_weights = {**cold_weights, "popularity": max(cold_weights.get("popularity", 0.0), first.cold["popularity"])}
+    if cold and len(cold) >= RESTRAINT_USERS:
+        cold_weights = restrained(cold, cold_weights)
     calibration = {}
     busy, busy_from = None, 0
     if warm:
@@ -168,17 +198,26 @@ def fit_blend(warm: Candidates | None, cold: Candidates | None, first: BlendWeig
     return BlendWeights(warm_weights, cold_weights, busy, busy_from if busy else 0, calibration)
 
 
-def fit_calibration(candidates: Candidates, total: NDArray[np.float32], rounds: int = 25) -> Calibration:
-    """Fit the chance that a competing item is held out, logistic in its score and the log of the user's acts.
-
-    Platt, Probabilistic outputs for support vector machines (1999), by Newton steps with a small ridge.
-    """
+def fit_calibration(candidates: Candidates, total: NDArray[np.float32]) -> Calibration:
+    """Fit the chance that a competing item is held out, logistic in its score and the log of the user's acts."""
     kept = total > BARRED / 2
-    row = np.broadcast_to(np.log1p(candidates.acts)[:, None], total.shape)
-    design = np.stack([total[kept], row[kept], np.ones(int(kept.sum()))], axis=1).astype(np.float64)
-    label = candidates.relevant[kept].astype(np.float64)
+    acts = np.broadcast_to(np.log1p(candidates.acts)[:, None], total.shape)
+    fitted = fit_logistic(total[kept], acts[kept], candidates.relevant[kept])
+    return fitted if fitted.slope > 0 else Calibration()
+
+
+def fit_logistic(
+    score: NDArray[np.floating], log_acts: NDArray[np.floating], taken: NDArray[np.bool_], rounds: int = 25
+) -> Calibration:
+    """Fit P(taken) = sigma(slope score + activity log_acts + bias), each (P,).
+
+    Platt, Probabilistic outputs for support vector machines (1999), by Newton steps with a small ridge. The slope is 0
+    where all or none is taken.
+    """
+    design = np.stack([score, log_acts, np.ones(len(score))], axis=1).astype(np.float64)
+    label = taken.astype(np.float64)
     if not 0 < label.sum() < len(label):
-        return Calibration()
+        return Calibration(0.0, 0.0, 0.0)
     weight = np.array([0.0, 0.0, np.log(label.mean() / (1.0 - label.mean()))])
     for _ in range(rounds):
         chance = 1.0 / (1.0 + np.exp(-design @ weight))
@@ -188,7 +227,7 @@ def fit_calibration(candidates: Candidates, total: NDArray[np.float32], rounds: 
         weight = weight + np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < 1e-7:
             break
-    return Calibration(float(weight[0]), float(weight[1]), float(weight[2])) if weight[0] > 0 else Calibration()
+    return Calibration(float(weight[0]), float(weight[1]), float(weight[2]))
 
 
 def measure_calibration(candidates: Candidates, total: NDArray[np.float32]) -> dict[str, float]:

@@ -13,12 +13,13 @@ from engine.interest.deep import fit_deep
 from engine.interest.fitting import Candidates, fit_blend, fit_weights, gather_candidates
 from engine.interest.friendship import Friendship, fit_friendship
 from engine.interest.linear import LinearModel, LinearRecipe, choose_half_life, choose_linear
+from engine.interest.newitems import fit_new_items
 from engine.interest.plain import fit_plain
 from engine.interest.popular import count_popular
 from engine.interest.ranker import Models, Ranker, build_ranker, embed_without_history
 from engine.interest.relations import relations_of
 from engine.interest.training import EncoderSettings, FittedEncoder, Report, fit_encoder, without_social
-from engine.serving.blend import BlendWeights
+from engine.serving.blend import NEW_ITEM, BlendWeights, Calibration
 from engine.serving.deep import pruned, quantised, restored
 
 FIRST_WEIGHTS = BlendWeights({"graphsage": 1.0, "itemitem": 0.3}, {"popularity": 1.0})
@@ -66,6 +67,9 @@ def choose(cut: Cut, settings: EncoderSettings, report: Report | None = None) ->
     warm, cold = _gather(ranker, cut)
     first = FIRST_WEIGHTS if warm else WITHOUT_CUT
     weights = fit_blend(warm, cold, replace(first, cold={"popularity": LEAST_POPULARITY if cold else 1.0}))
+    is_calibrated = weights.calibration.get("warm", Calibration()) != Calibration()
+    if is_calibrated and (new_items := fit_new_items(ranker, cut, settings.seed)) is not None:
+        weights = replace(weights, calibration={**weights.calibration, NEW_ITEM: new_items})
     clock.stop("blend")
     return Choice(cut, ranker, weights, recipe, half_life_days, warm, cold, clock.seconds)
 

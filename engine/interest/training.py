@@ -22,7 +22,7 @@ from engine.evaluation import Truth, hit_matrix, ndcg_at, top_k
 from engine.interest.adjacency import Adjacency, from_pairs
 from engine.interest.data import InterestData
 from engine.interest.encoder import Encoder, EncoderShape, Neighbourhood, Relation, combine
-from engine.interest.losses import cosine_softmax
+from engine.interest.losses import cosine_softmax, pairwise
 from engine.interest.relations import Relations, relations_of
 from engine.interest.sampling import sample
 from engine.serving.features import FeatureRows
@@ -37,6 +37,11 @@ class EncoderSettings:
 
     width: int = 64
     layers: int = 2
+    loss: str = "softmax"
+    """`softmax`: against all items, or above `full_softmax_items` against a sample; `sampled`: always a sample;
+    `uncorrected`: a sample whose draw is not corrected for; `pairwise`: against one drawn item."""
+    hardness: float = 0.0
+    """How much more rivals weigh that score high already; >= 0."""
     temperature: float = 0.15
     learning_rate: float = 0.02
     epochs: int = 60
@@ -241,8 +246,11 @@ def _loss(
     positives = graph.data.positives.take(users)
     weight = torch.from_numpy(np.add.reduceat(positives.values, positives.indptr[:-1])).to(graph.device)
     rivals = log_expected = None
-    if graph.data.items > settings.full_softmax_items:
+    if settings.loss == "pairwise":
+        rivals = rng.integers(0, graph.data.items, len(positives))
+    elif settings.loss != "softmax" or graph.data.items > settings.full_softmax_items:
         rivals, log_expected = _draw_rivals(graph.data.positives, settings.rivals, rng)
+        log_expected = None if settings.loss == "uncorrected" else log_expected
     if graph.is_sampled:
         items = np.unique(np.concatenate([positives.indices, *([] if rivals is None else [rivals])])).astype(np.int64)
         part = sample(graph.relations.weights, {"user": users, "item": items}, settings.fanouts, rng)
@@ -264,11 +272,18 @@ def _loss(
         user_vectors = functional.embedding(torch.from_numpy(users).to(graph.device), embedding["user"])
         item_vectors = embedding["item"]
     against = None if rivals is None else item_vectors[torch.from_numpy(rivals.astype(np.int64)).to(graph.device)]
+    if settings.loss == "pairwise" and against is not None:
+        item, user = (torch.from_numpy(part.astype(np.int64)) for part in (positives.indices, positives.row_of))
+        acted = functional.embedding(item.to(graph.device), item_vectors)
+        own = functional.embedding(user.to(graph.device), user_vectors)
+        each = torch.from_numpy(positives.values).to(graph.device)
+        return pairwise(own, acted, against, each, settings.temperature)
     correction = None if log_expected is None else torch.from_numpy(log_expected).to(graph.device)
     batch = Neighbourhood.of(positives, graph.device)
     return cosine_softmax(
-        user_vectors, item_vectors, batch, weight, settings.temperature, rivals=against, log_expected=correction
-    )
+        user_vectors, item_vectors, batch, weight, settings.temperature,
+        rivals=against, log_expected=correction, hardness=settings.hardness,
+    )  # fmt: skip
 
 
 def _draw_rivals(

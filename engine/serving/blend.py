@@ -31,6 +31,7 @@ LIFTS = frozenset(("friends", "segment", "trend"))
 PRIOR = 50.0
 """Acts of the popularity's own kind that a lift is smoothed with."""
 NO_REASON = 255
+NEW_ITEM = "newItem"
 _REASON_OF = {
     "graphsage": "taste",
     "itemitem": "similarItems",
@@ -72,7 +73,8 @@ class BlendWeights:
     """For users with at least `busy_from` acts; None: as `warm`."""
     busy_from: int = 0
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
-    """By segment (`warm`, `cold`, `busy`); none: scores stay as they are."""
+    """By segment (`warm`, `cold`, `busy`); none: scores stay as they are. `NEW_ITEM`: of the cosine of items that came
+    after training."""
 
     def segment(self, acts: int) -> str:
         """Return the name of the segment of a user with so many acts."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from engine.artifact import read_artifact, read_tables, read_weights
 from engine.errors import ArtifactError
 from engine.evaluation import top_k
-from engine.serving.blend import BlendWeights, PlainModel, blend, contributions, reasons
+from engine.serving.blend import NEW_ITEM, BlendWeights, PlainModel, blend, contributions, reasons
 from engine.serving.deep import DeepModel, quantised, restored
-from engine.serving.features import FeatureRecipe, FeatureRows
+from engine.serving.features import FeatureRecipe, FeatureRows, needs
 from engine.serving.forward import ForwardModel
 from engine.serving.friendship import TieModel
 from engine.serving.popular import PopularModel
@@ -65,6 +65,27 @@ class Bundle:
         """
         return self.scorers.embed_item(users, weights, attributes)
 
+    def embed_items(self, described: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return the embeddings (N, D) of items that came after training from their attributes."""
+        rows = [self.scorers.embed_item(attributes=attributes) for attributes in described]
+        return np.stack(rows) if rows else np.zeros((0, self.artifact.item_embedding.shape[1]), np.float32)
+
+    def place_new_items(self, user: Floats, acts: int, vectors: Floats) -> Floats | None:
+        """Return the logits (N,) of the chance that a user takes items that came after training.
+
+        Args:
+            user: (D,) embedding.
+            acts: how many items the user acted on.
+            vectors: (N, D) of the items.
+
+        Returns:
+            None where attributes of items told nothing when the model was trained, or the user's embedding is zero.
+        """
+        chance = self.weights.calibration.get(NEW_ITEM)
+        if chance is None or not user.any():
+            return None
+        return chance.logit((vectors @ user)[None, :], np.array([acts]))[0]
+
     def recommend(self, newcomer: Newcomer, k: int, hidden: Sequence[int] = ()) -> tuple[RankedLists, str]:
         """Rank all items for a user that the version does not hold.
 
@@ -98,10 +119,13 @@ def load(folder: Path) -> Bundle:
     card = artifact.metrics.get("serving")
     if not card or "ties" not in card:
         raise ArtifactError(f"{folder}: the model holds nothing to serve newcomers with, or is of an older form")
+    recipes = {kind: FeatureRecipe.from_json(recipe) for kind, recipe in card["recipes"].items()}
+    if missing := {needs(recipe) for recipe in recipes.values()} - {""}:
+        raise ArtifactError(f"{folder}: texts are described by {', '.join(missing)}, which is not installed here")
     scorers = Scorers(
         item_embedding=artifact.item_embedding,
         forward=_forward(tables, weights, card),
-        recipes={kind: FeatureRecipe.from_json(recipe) for kind, recipe in card["recipes"].items()},
+        recipes=recipes,
         plain=PlainModel(weights["plain.user"], weights["plain.item"], float(weights["plain.bias"][0])),
         deep=_deep(weights),
         item_towers=(tables["item_tower_pair"], tables["item_tower_factors"]),

@@ -1,4 +1,4 @@
-"""Attributes of users and items as numbers: standardised numbers, hashed categories and words. Numpy only.
+"""Attributes of users and items as numbers: standardised numbers, embedded texts, hashed categories and words.
 
 The recipe is learned once on a snapshot and stored with the model, so that a node that comes later is described in
 the same columns (the hashing trick of Weinberger et al., 2009: no vocabulary to keep, no unknown values).
@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.errors import DataError
+from engine.serving import text
 
 RESERVED = re.compile(
     r"^(userId|itemId|createdAt|consent|stub|stock|available|modelVersion|build|ix|embedding.*|influence.*|.*_[ab]"
@@ -36,11 +39,18 @@ class FeatureRecipe:
     texts: tuple[str, ...] = ()
     buckets: int = 0
     """Hash buckets that categories and words share."""
+    text_model: str = ""
+    """What embeds the texts beside their hashed words; empty: nothing."""
 
     @property
     def width(self) -> int:
         """Numbers in a row."""
-        return len(self.numbers) + self.buckets
+        return len(self.numbers) + self.text_width + self.buckets
+
+    @property
+    def text_width(self) -> int:
+        """Numbers of a text's vector, which follow those of the numeric columns."""
+        return text.WIDTH if self.text_model else 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON-able values."""
@@ -50,7 +60,9 @@ class FeatureRecipe:
     def from_json(cls, value: Mapping[str, Any]) -> FeatureRecipe:
         """Rebuild a recipe from `to_json`."""
         numbers = {name: (float(m), float(s), bool(log)) for name, (m, s, log) in value["numbers"].items()}
-        return cls(numbers, tuple(value["categories"]), tuple(value["texts"]), int(value["buckets"]))
+        return cls(
+            numbers, tuple(value["categories"]), tuple(value["texts"]), int(value["buckets"]), value["text_model"]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,8 @@ class FeatureRows:
 def learn_recipe(columns: Mapping[str, NDArray[Any]], max_buckets: int = 2048) -> FeatureRecipe:
     """Choose columns and scales from attributes, each (N,).
 
-    A text column outside TEXT_COLUMNS counts as a category unless nearly every row has its own value.
+    A text column outside TEXT_COLUMNS counts as a category unless nearly every row has its own value. Texts are
+    embedded where the text model is installed.
     """
     numbers: dict[str, tuple[float, float, bool]] = {}
     categories: list[str] = []
@@ -98,7 +111,8 @@ def learn_recipe(columns: Mapping[str, NDArray[Any]], max_buckets: int = 2048) -
     if not categories and not texts:
         return FeatureRecipe(numbers)
     wanted = max(distinct * 4, 1024 if texts else 32)
-    return FeatureRecipe(numbers, tuple(categories), texts, min(max_buckets, 1 << (wanted - 1).bit_length()))
+    embedded = text.NAME if texts and text.text_model() is not None else ""
+    return FeatureRecipe(numbers, tuple(categories), texts, min(max_buckets, 1 << (wanted - 1).bit_length()), embedded)
 
 
 def feature_rows(recipe: FeatureRecipe, columns: Mapping[str, Any], count: int) -> FeatureRows:
@@ -108,6 +122,9 @@ def feature_rows(recipe: FeatureRecipe, columns: Mapping[str, Any], count: int) 
         recipe: from `learn_recipe`.
         columns: each (count,) values.
         count: number of nodes.
+
+    Raises:
+        DataError: the recipe embeds texts and its text model is not installed.
     """
     row: list[NDArray[np.int64]] = []
     place: list[NDArray[np.int64]] = []
@@ -119,11 +136,16 @@ def feature_rows(recipe: FeatureRecipe, columns: Mapping[str, Any], count: int) 
             row.append(known)
             place.append(np.full(len(known), position))
             value.append(np.clip((number[known] - mean) / deviation, -3.0, 3.0))
+    if recipe.text_model:
+        rows, places, weights = _embedded(recipe, columns)
+        row.append(rows)
+        place.append(places + len(recipe.numbers))
+        value.append(weights)
     for name in (*recipe.categories, *recipe.texts):
         if name in columns:
             rows, buckets, weights = _hashed(name, columns[name], recipe.buckets, name in recipe.texts)
             row.append(rows)
-            place.append(buckets + len(recipe.numbers))
+            place.append(buckets + len(recipe.numbers) + recipe.text_width)
             value.append(weights)
     return _rows(row, place, value, count, recipe.width)
 
@@ -159,6 +181,30 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple, np.ndarray)):
         return " ".join(str(part) for part in value)
     return str(value).strip()
+
+
+def needs(recipe: FeatureRecipe) -> str:
+    """Return what has to be installed for `feature_rows` and is not; empty: nothing."""
+    return recipe.text_model if recipe.text_model and _model_of(recipe) is None else ""
+
+
+def _model_of(recipe: FeatureRecipe) -> text.TextModel | None:
+    return text.text_model() if recipe.text_model == text.NAME else None
+
+
+def _embedded(
+    recipe: FeatureRecipe, columns: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return row, dimension and value of the vectors of all text columns together, rows without a text left out."""
+    model = _model_of(recipe)
+    if model is None:
+        raise DataError(f"the model describes texts by {recipe.text_model}, which is not installed here")
+    given = [columns[name] for name in recipe.texts if name in columns]
+    joined = [" ".join(filter(None, map(_text, values))) for values in zip(*given, strict=True)] if given else []
+    told = np.array([index for index, each in enumerate(joined) if each], dtype=np.int64)
+    vectors = model.embed([joined[index] for index in told])
+    row, place = np.repeat(told, text.WIDTH), np.tile(np.arange(text.WIDTH), len(told))
+    return row, place, vectors.ravel().astype(np.float64)
 
 
 def _hashed(

@@ -19,6 +19,14 @@ RETURN items, datetime().epochMillis AS ms,
                  i.priceMinor, i.currency, i.minAge, i.createdAt.epochSeconds]
        } AS facts
 
+// attributes_of: what those of the items are described by that are there
+UNWIND $item_ids AS itemId
+MATCH (i:Item {itemId: itemId})
+RETURN collect([i.itemId,
+                [name IN keys(i)
+                 WHERE NOT (name ENDS WITH '_a' OR name ENDS WITH '_b' OR name IN ['embedding', 'itemId', 'ix'])
+                 | [name, i[name]]]]) AS described
+
 // facts_of: those of the items that are there, as lists see them
 UNWIND $item_ids AS itemId
 MATCH (i:Item {itemId: itemId})

@@ -23,6 +23,9 @@ def register(commands: Any) -> None:
     interest.add_argument("--split", choices=("80/20",), help="merge train and test and cut them again")
     cold = evaluate.add_argument_group("cold-start")
     cold.add_argument("--draws", type=int, default=5, metavar="N", help="how often users are stripped (default 5)")
+    cold.add_argument("--without-texts", action="store_true", help="describe items without the vectors of their texts")
+    parts = evaluate.add_argument_group("encoder")
+    parts.add_argument("--only", nargs="+", default=(), metavar="ROW", help="train these variants alone")
     sizes = evaluate.add_argument_group("cascade-size")
     sizes.add_argument("--after", type=duration_s, default=3_600.0, metavar="TIME", help="window (default 1h)")
     sizes.add_argument("--at", type=duration_s, default=86_400.0, metavar="TIME", help="horizon (default 24h)")
@@ -64,6 +67,18 @@ def _cold_start(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]
         draws=arguments.draws,
         seed=arguments.seed,
         report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
+        texts=not arguments.without_texts,
+    )
+
+
+def _encoder(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.interest.encoder_ablation import evaluate_encoder
+
+    return evaluate_encoder(
+        arguments.data,
+        seed=arguments.seed,
+        only=tuple(arguments.only),
+        report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
     )
 
 
@@ -79,7 +94,12 @@ def _cascade_size(arguments: argparse.Namespace, show: Progress) -> dict[str, An
     )
 
 
-TASKS: dict[str, Task] = {"interest": _interest, "cold-start": _cold_start, "cascade-size": _cascade_size}
+TASKS: dict[str, Task] = {
+    "interest": _interest,
+    "cold-start": _cold_start,
+    "encoder": _encoder,
+    "cascade-size": _cascade_size,
+}
 """What can be evaluated; each entry imports what it needs when it runs."""
 
 

@@ -21,7 +21,7 @@ from graph import keys
 from graph.connection import Graph
 from graph.settings import Settings
 from kith.demo.client import Client
-from tests.workers.processes import ROOT, environment
+from tests.workers.processes import ROOT, environment, until
 
 SMALL = WorldSettings(users=300, items=120, events=9_000, seed=3, end_s=int(time.time()))
 pytestmark = pytest.mark.timeout(560)
@@ -129,6 +129,27 @@ def test_the_exported_folder_is_the_graph(kith, world, running):
     pairs = world.friends.drop_duplicates()
     assert len(snapshot.friends) == len(pairs)
     assert len(snapshot.shares) == world.shares["shareId"].nunique()
+
+
+def test_an_item_that_came_after_training_stands_in_lists_by_its_attributes(client, world):
+    user = most_active(world, 0)
+    first = client.get(f"/v1/users/{user}/recommendations", limit=1)["items"][0]["itemId"]
+    like = world.items.set_index("itemId").loc[first]
+    told = {name: str(like[name]) for name in ("title", "description", "category", "brand")}
+    item = {**told, "itemId": "just-in", "priceMinor": 1999, "currency": "EUR", "stock": 5}
+    client.post("/v1/items:batch", [item])
+
+    seen: list[dict[str, Any]] = []
+
+    def is_listed() -> bool:  # by the process that happens to answer: each finds new items for itself
+        rows = client.get(f"/v1/users/{user}/recommendations", limit=100)["items"]
+        seen[:] = [row for row in rows if row["itemId"] == "just-in"]
+        return bool(seen)
+
+    until(is_listed, 60)
+    assert seen[0]["reasons"] == ["attributes"]
+    client.post("/v1/items:batch", [{**item, "stock": 0}])
+    until(lambda: not any(is_listed() for _ in range(8)), 20)
 
 
 def test_a_second_training_and_back(kith, world):

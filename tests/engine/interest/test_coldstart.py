@@ -46,4 +46,6 @@ def test_a_snapshot_has_every_path(snapshot: Path) -> None:
         low, high = found["interval"]
         assert low <= found["difference"] <= high
         assert found["difference"] == pytest.approx(found["ndcg@20"] - found["popularity"]["ndcg@20"])
+    lists = result["items_in_lists"]
+    assert lists["interval"][0] <= lists["difference"] <= lists["interval"][1]
     assert result["items"]["ahead"] > 0.95

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.interest.fitting import Candidates, fit_blend, fit_calibration, fit_weights, measure_calibration
+from engine.interest.fitting import Candidates, fit_blend, fit_calibration, fit_weights, measure_calibration, restrained
 from engine.serving.blend import BlendWeights, Calibration
 
 
@@ -56,6 +56,25 @@ def test_the_busy_half_gets_its_own_weights_only_where_that_pays() -> None:
     alike = Candidates(alike.names, alike.scores, alike.relevant, alike.counts, np.arange(len(alike)) + 1)
     assert fit_blend(alike, None, first).busy is None
     assert BlendWeights.from_json(apart.to_json()) == apart
+
+
+def test_what_helps_users_without_a_history_by_no_more_than_noise_is_restrained() -> None:
+    rng = np.random.default_rng(5)
+    popular, other = rng.normal(size=(2, 600, 60)).astype(np.float32)
+    scores = np.stack([other, popular], axis=-1)
+
+    def by(logit: np.ndarray) -> Candidates:
+        relevant = rng.random(logit.shape) < 1.0 / (1.0 + np.exp(3.0 - logit))
+        relevant[:, 0] = True
+        return Candidates(("friends", "popularity"), scores, relevant, relevant.sum(axis=1), np.zeros(600, int))
+
+    fitted = {"friends": 1.0, "popularity": 1.0}
+    assert restrained(by(2.0 * popular), {"friends": 0.02, "popularity": 1.0}) == {"friends": 0.0, "popularity": 1.0}
+    assert restrained(by(1.5 * popular + 1.5 * other), fitted)["friends"] >= 0.5
+    both = by(1.5 * popular + 1.5 * other)
+    popularity_alone = BlendWeights({"graphsage": 1.0}, {"popularity": 0.05})
+    few = fit_blend(None, both.take(np.arange(50)), popularity_alone)
+    assert few.cold["friends"] > 0
 
 
 def test_calibration_finds_the_chance_and_is_measured_on_others() -> None:

@@ -35,7 +35,8 @@ def test_rows_hold_what_is_known() -> None:
     logs = np.log1p([100.0, 10_000.0, 1_000_000.0])
     assert dense[[0, 1, 3], 0] == pytest.approx((logs - logs.mean()) / logs.std(), abs=1e-5)
     assert not dense[2].any()
-    red, hats = (1 + zlib.crc32(token.encode()) % recipe.buckets for token in ("=red", "category=hats"))
+    first = 1 + recipe.text_width
+    red, hats = (first + zlib.crc32(token.encode()) % recipe.buckets for token in ("=red", "category=hats"))
     assert dense[:2, red] == pytest.approx([0.5**0.5] * 2)
     assert dense[:, hats].tolist() == [0.0, 1.0, 0.0, 1.0]
 
