@@ -27,7 +27,6 @@ MOST_FRIENDS_ACTS: Final = 50
 MOST_SHARES: Final = 200
 SHARES_S: Final = 86_400
 """Friends' shares count for a day."""
-MOST_SHARERS: Final = 5_000
 MOST_ACTS: Final = 5_000
 MOST_TOP: Final = 5
 INFLUENCERS_CONSIDERED: Final = 2_000
@@ -119,12 +118,12 @@ def warm_up(graph: Graph) -> None:
     Raises:
         UnavailableError: Neo4j does not answer.
     """
-    limits = ("most_seen", "most_recent", "most_similar", "most_friends", "most_shares", "most_sharers", "most_acts")
+    limits = ("most_seen", "most_recent", "most_similar", "most_friends", "most_shares", "most_acts")
     given: dict[str, Any] = dict.fromkeys((*limits, "most_top", "limit", "similar_since_s", "shares_since_s"), 1)
     given |= {"item_ids": ["?"], "model_version": "?" * ID_LENGTHS[0], "vector": [1.0]}
     for name in (
-        "recommendation_inputs", "user_inputs", "nearest_items", "items_of_friends", "neighbours", "share_candidates",
-        "user_profile", "user_influence", "similar_items",
+        "recommendation_inputs", "user_inputs", "nearest_items", "items_of_friends", "neighbours", "user_profile",
+        "user_influence", "similar_items",
     ):  # fmt: skip
         for length in ID_LENGTHS:
             given |= {"user_id": "?" * length, "item_id": "?" * length}
@@ -235,25 +234,6 @@ def user_profile(graph: Graph, user_id: str) -> Row:
     return {**rows[0], "properties": dict(rows[0]["properties"])}
 
 
-def share_candidates(graph: Graph, user_id: str, item_id: str) -> list[Row]:
-    """Return to whom a user could send an item, with what ranks them; consent, blocks and owners are left out.
-
-    Raises:
-        NotFoundError: there is no such user or item.
-    """
-    rows = graph.read(
-        "queries.share_candidates",
-        user_id=user_id,
-        item_id=item_id,
-        most_friends=MOST_FRIENDS,
-        most_shares=MOST_SHARES,
-        most_sharers=MOST_SHARERS,
-    )
-    if not rows:
-        _require(graph, user_id, item_id)
-    return rows
-
-
 def find_items(
     graph: Graph, *, words: str | None, category: str | None, tag: str | None, after: str | int | None, limit: int
 ) -> list[Row]:
@@ -282,13 +262,6 @@ def _act(row: list[Any], build: int | None) -> list[Any]:
     """Return an interaction with its item's neighbours, none where they are of another build."""
     is_current = len(row) > 4 and build is not None and row[4] == build
     return [*row[:4], row[5] or [], row[6] or []] if is_current else [*row[:4], [], []]
-
-
-def _require(graph: Graph, user_id: str, item_id: str) -> None:
-    if not graph.read("queries.user_exists", user_id=user_id):
-        raise NotFoundError(f"no user {user_id}")
-    if not graph.read("queries.item_exists", item_id=item_id):
-        raise NotFoundError(f"no item {item_id}")
 
 
 def _quick(graph: Graph, name: str, timeout_s: float, **given: Any) -> list[Row]:

@@ -19,6 +19,8 @@ CONSENT_PURPOSES = ("personalisation", "sharing", "analytics")
 ATTRIBUTIONS = ("last", "first", "linear")
 UNKNOWN_AGES = ("young", "adult")
 MOST_EXPLORED = 0.5
+MOST_SHARE_CAP = 1_000
+MOST_SHARE_CAP_HOURS = 24.0 * 365
 STREAM_NAME = re.compile(r"[!-~]{1,200}")
 API_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104  health checks and `kith demo` reach both on loopback
 
@@ -69,6 +71,10 @@ class Settings:
     catalogue_items: int = setting(
         "KITH_CATALOGUE_ITEMS", 1_000_000, "items whose attributes each API process keeps, about 300 bytes each"
     )
+    share_cap: int = setting(
+        "KITH_SHARE_CAP", 10, "who was sent so many shares within KITH_SHARE_CAP_HOURS is no share target; 0: no cap"
+    )
+    share_cap_hours: float = setting("KITH_SHARE_CAP_HOURS", 24.0, "window of KITH_SHARE_CAP, hours")
     served_days: int = setting("KITH_SERVED_DAYS", 30, "days that served lists are kept; 0: they are not recorded")
     served_mb: int = setting("KITH_SERVED_MB", 2_000, "MB of served lists that are kept at most, the newest")
     train_timeout_s: float = setting("KITH_TRAIN_TIMEOUT_S", 14400.0, "a training child is killed after this")
@@ -124,6 +130,10 @@ class Settings:
             raise SettingsError(f"KITH_UNKNOWN_AGE is {self.unknown_age!r}; use {' or '.join(UNKNOWN_AGES)}")
         if min(self.catalogue_items, self.served_days, self.served_mb) < 0:
             raise SettingsError("KITH_CATALOGUE_ITEMS, KITH_SERVED_DAYS and KITH_SERVED_MB are 0 or more")
+        if not 0 <= self.share_cap <= MOST_SHARE_CAP:
+            raise SettingsError(f"KITH_SHARE_CAP is {self.share_cap}; use 0 to {MOST_SHARE_CAP}")
+        if not 0 < self.share_cap_hours <= MOST_SHARE_CAP_HOURS:
+            raise SettingsError(f"KITH_SHARE_CAP_HOURS is {self.share_cap_hours}; use hours up to a year")
 
     @property
     def is_local_neo4j(self) -> bool:

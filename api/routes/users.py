@@ -119,8 +119,14 @@ def recommendations(user_id: str, query: RecommendationsQuery) -> Response:
 @users.input(ShareTargetsQuery, location="query", arg_name="query")
 @users.output(ShareTargets)
 def targets(user_id: str, query: ShareTargetsQuery) -> Response:
-    """List whom a user should send an item to: by the propagation formula and by who shared with whom before."""
-    return answer(share_targets(services(), checked_id(user_id, "userId"), query.item_id, query.limit))
+    """List whom a user should send an item to: by the propagation formula and by who shared with whom before.
+
+    Who was sent `KITH_SHARE_CAP` shares within `KITH_SHARE_CAP_HOURS` is left out and counted in `capped`. With
+    `strangers=true` users whom this one does not know stand in places that are left.
+    """
+    kith = services()
+    sender = checked_id(user_id, "userId")
+    return answer(share_targets(kith, sender, query.item_id, query.limit, with_strangers=query.strangers))
 
 
 @users.get("/v1/users/<user_id>/influence")

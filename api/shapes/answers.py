@@ -44,6 +44,7 @@ class ShareTargetsQuery(Query):
 
     item_id: Identifier
     limit: Limit = 5
+    strangers: bool = False
 
 
 class InfluencersQuery(Query):
@@ -121,11 +122,12 @@ class ShareTarget(Answer):
 
 
 class ShareTargets(Answer):
-    """Whom to send an item to."""
+    """Whom to send an item to; `capped` others were sent enough lately."""
 
     user_id: str
     item_id: str
     model_version: str | None
+    capped: int
     targets: list[ShareTarget]
 
 

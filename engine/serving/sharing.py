@@ -24,7 +24,9 @@ HISTORY_WEIGHT = 1.0
 INTERESTED = 0.7
 """Interest from which it is named as a reason."""
 
-TARGET_REASONS = ("openedBefore", "sharedBefore", "sharesBack", "friend", "friendsShared", "interest")
+KNOWN_REASONS = ("openedBefore", "sharedBefore", "sharesBack", "friend", "friendsShared", "interest")
+STRANGER_REASONS = ("similarTaste", "interestedInCategory")
+TARGET_REASONS = (*KNOWN_REASONS, *STRANGER_REASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,45 @@ class Target:
     """Of TARGET_REASONS."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A possible recipient whom the user does not know."""
+
+    candidate: Candidate
+    similarity: float | None
+    """Of the user's and the stranger's embeddings in [0, 1], 0.5 where unrelated; None where they are not near."""
+    acts: int
+    """Items of the item's category that the stranger acted on."""
+
+
 def rank(candidates: Sequence[Candidate], limit: int) -> list[Target]:
     """Return the best `limit` recipients, best first; equal scores by user id."""
     targets = [target(candidate) for candidate in candidates]
     return sorted(targets, key=lambda each: (-each.score, each.user_id))[:limit]
+
+
+def rank_strangers(strangers: Sequence[Stranger], limit: int, below: float) -> list[Target]:
+    """Return the best `limit` strangers, best first; equal scores by user id.
+
+    A stranger's score is `below` times the mean of similarity, interest and acts / (1 + acts): never above `below`.
+
+    Args:
+        strangers: any number.
+        limit: at most so many.
+        below: the least score of the people known; 1 where there are none.
+    """
+    best = sorted(strangers, key=lambda each: (-_nearness(each), each.candidate.user_id))[:limit]
+    return [
+        Target(each.candidate.user_id, below * _nearness(each), formula(each.candidate), stranger_reasons(each))
+        for each in best
+    ]
+
+
+def stranger_reasons(stranger: Stranger) -> tuple[str, ...]:
+    """Return why a stranger is named, in the order of TARGET_REASONS."""
+    holds = {"similarTaste": stranger.similarity is not None, "interestedInCategory": stranger.acts > 0}
+    known = [name for name in reasons(stranger.candidate) if name in ("friendsShared", "interest")]
+    return (*known, *(name for name in STRANGER_REASONS if holds[name]))
 
 
 def target(candidate: Candidate) -> Target:
@@ -89,7 +126,7 @@ def history(candidate: Candidate) -> float:
 
 
 def reasons(candidate: Candidate) -> tuple[str, ...]:
-    """Return what speaks for the candidate, in the order of TARGET_REASONS."""
+    """Return what speaks for someone known, in the order of KNOWN_REASONS."""
     others = candidate.sharers_strength - (candidate.strength or 0.0)
     holds = {
         "openedBefore": any(opened for _, opened in candidate.sent),
@@ -99,8 +136,14 @@ def reasons(candidate: Candidate) -> tuple[str, ...]:
         "friendsShared": others > 1e-9,
         "interest": candidate.interest is not None and candidate.interest >= INTERESTED,
     }
-    return tuple(name for name in TARGET_REASONS if holds[name])
+    return tuple(name for name in KNOWN_REASONS if holds[name])
 
 
 def _fresh(age_s: float) -> float:
     return 2.0 ** (-max(age_s, 0.0) / HALF_LIFE_S)
+
+
+def _nearness(stranger: Stranger) -> float:
+    """Return a number in [0, 1) that ranks strangers."""
+    acted = stranger.acts / (1.0 + stranger.acts)
+    return ((stranger.similarity or 0.0) + (stranger.candidate.interest or 0.0) + acted) / 3.0

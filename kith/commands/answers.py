@@ -22,6 +22,9 @@ def register(commands: Any) -> None:
     targets = add(commands, "share-targets", "whom a user should share an item with", show_share_targets)
     targets.add_argument("user", metavar="USER")
     targets.add_argument("item", metavar="ITEM")
+    targets.add_argument(
+        "--strangers", action="store_true", help="fill places with users whom USER does not know (docs/api.md)"
+    )
     influencers = add(commands, "influencers", "whose shares reach most users", show_influencers)
     influencers.add_argument("--category", help="only influence in this category")
     similar = add(commands, "similar", "items like an item", show_similar)
@@ -64,12 +67,16 @@ def show_share_targets(arguments: argparse.Namespace) -> int:
     from api.sharing import share_targets
 
     with _services() as services:
-        answer = share_targets(services, arguments.user, arguments.item, arguments.limit)
+        answer = share_targets(
+            services, arguments.user, arguments.item, arguments.limit, with_strangers=arguments.strangers
+        )
     if arguments.json:
         print_json(answer)
         return 0
     rows = [(e["rank"], e["userId"], e["score"], ", ".join(e["reasons"])) for e in answer["targets"]]
     table(("rank", "user", "score", "reasons"), rows, title=f"{arguments.item} from {arguments.user} to")
+    if answer["capped"]:
+        say(f"{answer['capped']} more were sent enough shares lately (KITH_SHARE_CAP)")
     return 0
 
 

@@ -109,10 +109,6 @@ def test_unknown_users_and_items_are_not_found(graph: Graph) -> None:
         queries.similar_items(graph, "nothing")
     with pytest.raises(NotFoundError):
         queries.user_profile(graph, "nobody")
-    with pytest.raises(NotFoundError):
-        queries.share_candidates(graph, "ann", "nothing")
-    with pytest.raises(NotFoundError):
-        queries.share_candidates(graph, "nobody", "i00")
 
 
 def test_the_vector_search_finds_the_nearest_of_the_live_version_only(graph: Graph) -> None:
@@ -161,26 +157,6 @@ def test_the_profile_counts_and_names_favourites(graph: Graph) -> None:
     assert not [name for name in row["properties"] if name.endswith(("_a", "_b"))]
 
 
-def test_share_candidates_carry_the_formulas_terms_and_the_history(graph: Graph, settings: Settings) -> None:
-    at = now()
-    given: list[dict[str, Any]] = [
-        event("h1", "share", "cat", at, itemId="i30", recipientIds=["ann"]),
-        event("h2", "share", "ann", at, itemId="i31", recipientIds=["eve", "ben"]),
-        event("h3", "open", "eve", at, shareId="h2"),
-        event("h4", "purchase", "ben", at, itemId="i30", valueMinor=100, currency="EUR"),
-    ]
-    assert not events.ingest(graph, settings, given).rejected
-    rows = {row["userId"]: row for row in queries.share_candidates(graph, "ann", "i30")}
-    assert set(rows) == {"cat", "eve"}  # ben bought it, dan blocked ann
-    cat, eve = rows["cat"], rows["eve"]
-    # cat's ties: ann 3 (the sharer) and ben 1 (did not share i30)
-    assert (cat["tiesStrength"], cat["sharersStrength"], cat["strength"], cat["friends"]) == (4.0, 3.0, 3.0, 2)
-    assert len(cat["received"]) == 1
-    assert eve["strength"] is None
-    assert [sent[1:] for sent in eve["sent"]] == [[True, False]]
-    assert 0 <= cat["interest"] <= 1
-
-
 def test_items_are_found_by_words_category_and_tag(graph: Graph, cypher: Any) -> None:
     cypher("CALL db.awaitIndexes(60)")
     find = queries.find_items
@@ -196,7 +172,9 @@ def test_items_are_found_by_words_category_and_tag(graph: Graph, cypher: Any) ->
     assert [row["itemId"] for row in tagged] == ["i17"]
 
 
-def test_popular_items_are_available_and_most_acted_on(graph: Graph) -> None:
+def test_popular_items_are_available_and_most_acted_on(graph: Graph, settings: Settings) -> None:
+    bought = event("h4", "purchase", "ben", now(), itemId="i30", valueMinor=100, currency="EUR")
+    assert events.ingest(graph, settings, [bought]).accepted == 1
     popular = [row["itemId"] for row in queries.popular_items(graph)]
     assert popular[0] == "i30"  # one purchase weighs most
     assert not {"i05", "i39"} & set(popular)
@@ -211,17 +189,14 @@ def test_another_version_answers_whole_after_the_flip(graph: Graph, settings: Se
 
 
 def test_who_takes_back_consent_to_sharing_is_in_no_answer_for_others(graph: Graph) -> None:
-    def named() -> tuple[bool, bool, bool]:
+    def named() -> tuple[bool, bool]:
         return (
             "cat" in [row["userId"] for row in queries.top_influencers(graph, 10)],
-            "cat" in [row["userId"] for row in queries.share_candidates(graph, "ann", "i30")],
             "cat" in [each["userId"] for each in queries.user_influence(graph, "eve")["influences"]],
         )
 
-    assert named() == (True, True, True)
+    assert named() == (True, True)
     entities.set_consent(graph, "cat", ["personalisation"])
-    assert named() == (False, False, False)
+    assert named() == (False, False)
     entities.set_consent(graph, "ben", ["personalisation"])
     assert inputs(graph, "ann").shares == []
-    entities.set_consent(graph, "ann", ["personalisation"])
-    assert queries.share_candidates(graph, "ann", "i30") == []

@@ -43,4 +43,25 @@ def test_reasons_say_what_holds() -> None:
     stranger = candidate(strength=None, sharers_strength=0.0, sent=[(1.0, False)])
     assert sharing.reasons(stranger) == ("sharedBefore",)
     close = candidate(sharers_strength=2.0, received=[1.0], interest=0.9, sent=[(1.0, True)])
-    assert sharing.reasons(close) == sharing.TARGET_REASONS
+    assert sharing.reasons(close) == sharing.KNOWN_REASONS
+
+
+def test_strangers_rank_by_similarity_interest_and_acts_below_the_known() -> None:
+    def stranger(name: str, similarity: float | None, interest: float | None, acts: int) -> sharing.Stranger:
+        who = candidate(name, strength=None, sharers_strength=0.0, friends=2, interest=interest)
+        return sharing.Stranger(who, similarity, acts)
+
+    given = [
+        stranger("a", None, None, 1),
+        stranger("b", 0.9, 0.8, 0),
+        stranger("c", 0.9, 0.8, 3),
+        stranger("d", 0.5, None, 0),
+    ]
+    ranked = sharing.rank_strangers(given, 9, 0.3)
+    # means of three: (0.9 + 0.8 + 3/4) / 3, (0.9 + 0.8) / 3, 0.5 / 3 twice (ties by user id), times 0.3
+    assert [each.user_id for each in ranked] == ["c", "b", "a", "d"]
+    assert [each.score for each in ranked] == pytest.approx([0.245, 0.17, 0.05, 0.05])
+    assert ranked[0].probability == pytest.approx(0.5 * 0.8 / 2)
+    assert ranked[0].reasons == ("interest", "similarTaste", "interestedInCategory")
+    assert ranked[2].reasons == ("interestedInCategory",)
+    assert [each.user_id for each in sharing.rank_strangers(given, 1, 0.0)] == ["c"]
