@@ -28,7 +28,7 @@ from api.new_items import NewItems
 from api.popular import PopularItems
 from api.served import Served
 from api.streams import Streams
-from graph import keys, queries, rehearsal, share_people
+from graph import audience, keys, queries, rehearsal, share_people
 from graph.connection import Graph, connect
 from graph.errors import GraphError, UnavailableError
 from graph.settings import Settings
@@ -161,6 +161,7 @@ class Services:
         try:
             queries.warm_up(self.graph)
             share_people.warm_up(self.graph)
+            audience.warm_up(self.graph)
             keys.plan(self.graph)
             self.catalogue.shelf(self.graph)
             self.popular.top(self.graph)

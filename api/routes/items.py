@@ -8,9 +8,10 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from api.answers import answer, checked_id, nothing, upserted_many, upserted_one
+from api.audience import serve
 from api.keyring import scope
 from api.services import services
-from api.shapes.answers import Items, ItemsQuery, LimitQuery, SimilarItems
+from api.shapes.answers import Audience, AudienceQuery, Items, ItemsQuery, LimitQuery, SimilarItems
 from api.shapes.bodies import MOST_ENTITIES, ItemBody, ItemsBody, Upserted
 from api.similar import similar_items
 from graph import entities, queries
@@ -94,3 +95,17 @@ def find(query: ItemsQuery) -> Response:
 def similar(item_id: str, query: LimitQuery) -> Response:
     """List items like an item; one newer than the version is placed by its attributes."""
     return answer(similar_items(services(), checked_id(item_id, "itemId"), query.limit))
+
+
+@items.get("/v1/items/<item_id>/audience")
+@scope("read")
+@items.input(AudienceQuery, location="query", arg_name="query")
+@items.output(Audience)
+def item_audience(item_id: str, query: AudienceQuery) -> Response:
+    """List whom to show an item to: by their interest, and by whom they would reach who has not met it.
+
+    `influence` (0 to 1) is how probable it is held that who acts on the item shares it; 0 ranks by interest alone. A
+    cursor is good for the version that it came from; 409 when another one has been published since.
+    """
+    asked = checked_id(item_id, "itemId")
+    return answer(serve(services(), asked, limit=query.limit, weight=query.influence, cursor=query.cursor))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from api.shapes.parts import Answer, Currency, Identifier, Money, Query, ShortText
+from engine.serving.audience import WEIGHT
 from graph.settings import MOST_EXPLORED
 
 MOST_ROWS = 100
@@ -45,6 +46,14 @@ class ShareTargetsQuery(Query):
     item_id: Identifier
     limit: Limit = 5
     strangers: bool = False
+
+
+class AudienceQuery(Query):
+    """Parameters of an item's audience."""
+
+    limit: Limit = 20
+    influence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = WEIGHT
+    cursor: Annotated[str, Field(max_length=2048)] | None = None
 
 
 class InfluencersQuery(Query):
@@ -129,6 +138,39 @@ class ShareTargets(Answer):
     model_version: str | None
     capped: int
     targets: list[ShareTarget]
+
+
+class AudienceUser(Answer):
+    """A user to show an item to; `influence` is null where consent to sharing is lacking or it is not known."""
+
+    rank: int
+    user_id: str
+    score: float
+    interest: float
+    influence: float | None
+    reach: int
+    reasons: list[str]
+
+
+class AudienceTotals(Answer):
+    """Sums over all pages."""
+
+    users: int
+    interest: float
+    score: float
+
+
+class Audience(Answer):
+    """Whom to show an item to; `reason` says why nobody; `cursor` leads to the next page of the same version."""
+
+    item_id: str
+    model_version: str | None
+    publication_seq: int | None
+    influence: float
+    reason: Literal["unavailable", "noVersion", "nobody"] | None
+    totals: AudienceTotals
+    users: list[AudienceUser]
+    cursor: str | None
 
 
 class Influencer(Answer):

@@ -1,4 +1,4 @@
-"""`kith recommend | share-targets | influencers | similar`: what the API answers, as tables."""
+"""`kith recommend | share-targets | influencers | similar | audience`: what the API answers, as tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kith.commands.arguments import add, settings
+from engine.serving.audience import WEIGHT
+from kith.commands.arguments import add, fraction, settings
 from kith.terminal import print_json, say, table
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ def register(commands: Any) -> None:
     influencers.add_argument("--category", help="only influence in this category")
     similar = add(commands, "similar", "items like an item", show_similar)
     similar.add_argument("item", metavar="ITEM")
-    for command in (recommend, targets, influencers, similar):
+    audience = add(commands, "audience", "whom to show an item to", show_audience)
+    audience.add_argument("item", metavar="ITEM")
+    how = "how far it counts whom users reach, 0 to 1 (default 0.2; docs/api.md)"
+    audience.add_argument("--influence", type=fraction, default=WEIGHT, metavar="W", help=how)
+    for command in (recommend, targets, influencers, similar, audience):
         command.add_argument("--limit", type=int, default=10, metavar="N", help="at most N rows (default 10)")
 
 
@@ -108,4 +113,25 @@ def show_similar(arguments: argparse.Namespace) -> int:
         return 0
     say(f"like {arguments.item}: strategy {answer['strategy']}, model {answer['modelVersion'] or 'none yet'}")
     table(("rank", "item", "score"), [(e["rank"], e["itemId"], e["score"]) for e in answer["items"]])
+    return 0
+
+
+def show_audience(arguments: argparse.Namespace) -> int:
+    """Show the users to show an item to."""
+    from api.audience import audience
+
+    with _services() as services:
+        answer, _ = audience(services, arguments.item, limit=arguments.limit, weight=arguments.influence)
+    if arguments.json:
+        print_json(answer)
+        return 0
+    totals = answer["totals"]
+    say(f"{arguments.item}: {totals['users']} users, model {answer['modelVersion'] or 'none yet'}")
+    if answer["reason"]:
+        say(f"nobody: {answer['reason']}")
+    rows = [
+        (e["rank"], e["userId"], e["score"], e["interest"], e["influence"], e["reach"], ", ".join(e["reasons"]))
+        for e in answer["users"]
+    ]
+    table(("rank", "user", "score", "interest", "influence", "reach", "reasons"), rows)
     return 0

@@ -41,6 +41,21 @@ def duration_s(text: str) -> float:
     return value
 
 
+def fraction(text: str) -> float:
+    """Return a number from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
 def settings() -> Settings:
     """Read the settings from the environment."""
     from graph.settings import Settings

@@ -219,6 +219,24 @@ def test_similar_items_come_by_score_and_near_ones_by_vector(graph: Graph) -> No
     assert near[-1][3:] == (round((1 + math.cos(1.5 * 20 / 39)) / 2, 3), "v1")
 
 
+def test_an_items_audience_is_who_has_it_on_the_list_and_has_not_bought_it(graph: Graph) -> None:
+    chance = round(1.0 / (1.0 + math.exp(-4.0)), 4)  # the first of everyone's list
+    # ann and cat bought i00. Of ben's friends both met it, and so did ann, whom dan has.
+    assert rows(graph, "item_audience", itemId="i00") == [
+        ("ben", 1, chance, 5.0, 2, 0, "v1"),
+        ("dan", 1, chance, 2.0, 1, 0, "v1"),
+        ("eve", 1, chance, 4.0, 0, 0, "v1"),
+    ]
+    # i02 was liked by ben and ann, who are the friends of others
+    assert {row[0]: row[4:6] for row in rows(graph, "item_audience", itemId="i02")} == {
+        "ann": (3, 2),
+        "ben": (2, 1),
+        "cat": (2, 0),
+        "dan": (1, 0),
+        "eve": (0, 0),
+    }
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_appears_who_did_not_agree_to_analytics(graph: Graph, name: str) -> None:
     parameters = {parameter.name for parameter in cookbook.question(name).parameters}
