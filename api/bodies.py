@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from flask import Request
+from flask import Request, current_app
 
 from graph.errors import MalformedError
 from graph.strict_json import parse
+
+OPTIONAL_BODY = "kith_optional_body"
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def optional_body(view: View) -> View:
+    """Mark a view whose request may come without a body; that counts as an empty object."""
+    setattr(view, OPTIONAL_BODY, True)
+    return view
 
 
 class UnsupportedBodyError(Exception):
@@ -24,6 +34,8 @@ class StrictRequest(Request):
             UnsupportedBodyError: another content type, or a content encoding.
             MalformedError: not strict JSON, or shorter than its Content-Length (the server does not look).
         """
+        if self._may_be_empty() and not self.get_data(cache=True) and not self.content_length:
+            return {}
         if self.mimetype != "application/json":
             raise UnsupportedBodyError("send the body as application/json")
         if self.headers.get("Content-Encoding", "identity") != "identity":
@@ -35,3 +47,7 @@ class StrictRequest(Request):
         if parsed is None:
             raise MalformedError("the body is null")
         return parsed
+
+    def _may_be_empty(self) -> bool:
+        view = current_app.view_functions.get(self.endpoint or "")
+        return bool(getattr(view, OPTIONAL_BODY, False))

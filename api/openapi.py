@@ -10,6 +10,7 @@ import orjson
 from apiflask import APIBlueprint
 from flask import Flask, Response, current_app
 
+from api.bodies import OPTIONAL_BODY
 from api.errors import MEDIA_TYPE
 from api.keyring import SCOPE_ATTRIBUTE, scope
 from api.shapes.parts import ATTRIBUTE_SCHEMA
@@ -100,6 +101,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             operation = document["paths"].get(path, {}).get(verb)
             if operation is not None and verb.upper() in (rule.methods or ()):
                 _complete_operation(operation, verb, getattr(view, SCOPE_ATTRIBUTE, "public"))
+                if getattr(view, OPTIONAL_BODY, False):
+                    operation["requestBody"]["required"] = False
     return document
 
 

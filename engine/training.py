@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from engine.artifact import read_snapshot, write_artifact
 from engine.errors import ArtifactError, EngineError
-from engine.evaluation import bootstrap_interval, coverage_at, top_k
+from engine.evaluation import top_k
 from engine.influence.scoring import score_users
+from engine.interest import card
 from engine.interest.cut import make_cut
-from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS, InterestData, from_snapshot
-from engine.interest.evaluate import measure, measure_popularity
+from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS, from_snapshot
+from engine.interest.heldout import heldout_tables
 from engine.interest.linear import strongest_weights
 from engine.interest.model import Choice, ablation, ablation_cold, ablation_of_deep, choose, refit
 from engine.interest.ranker import Ranker
@@ -31,6 +32,7 @@ from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.propagation.estimation import edge_probabilities
 from engine.serving.bundle import serving_arrays, serving_card
+from engine.tuning.space import read_settings
 from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
 
 CODE_VERSION = "0.1.0"
@@ -87,21 +89,22 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
         raise ArtifactError(f"{out} is already there; choose another folder")
     say = _Stages(report)
     threads = set_threads(settings.threads)
-    encoder_settings = replace(settings.encoder, seed=settings.seed)
+    encoder = replace(settings.encoder, seed=settings.seed)
 
     say("data", "reading interactions, ties and attributes")
     data = from_snapshot(snapshot, settings.positive_weights)
     cut = make_cut(data, settings.seed, test_share=0.1)
 
     say("choose", f"{data.users} users, {data.items} items, {len(data.positives)} pairs of interest")
-    choice = choose(cut, encoder_settings, report)
+    choice = choose(cut, encoder, report)
 
     say("evaluate", "measuring on the held-out cut")
-    evaluation = _evaluate(choice, settings.seed)
+    evaluation, per_user, top = card.evaluate(choice, settings.seed)
+    slices = card.slices(snapshot, choice, per_user, top, settings.seed)
     ablations = {**ablation(choice), "deep": ablation_of_deep(choice), "cold": ablation_cold(choice)}
 
     say("refit", "fitting the chosen model on all data")
-    ranker = refit(data, choice, encoder_settings, report)
+    ranker = refit(data, choice, encoder, report)
 
     say("lists", "ranking items for every user")
     recommended = ranker.rank(
@@ -118,6 +121,7 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
     tables |= _lists("recommended", recommended) | _lists("similar", similar)
     tables |= _lists("influences", strongest(edges, settings.influences))
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
+    tables |= heldout_tables(snapshot, choice.cut, top)
     write_artifact(
         out,
         model_version=settings.model_version or derived_version(snapshot, settings),
@@ -128,9 +132,17 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
         tables=tables,
         weights=weights,
         metrics={
-            **_model_card(data, choice, ranker, settings),
+            "data": card.describe_data(snapshot, data, settings.positive_weights),
+            "positives": {"weights": dict(settings.positive_weights), "ratingAtLeast": LIKED_RATING},
+            "settings": settings.to_json(),
+            "choice": card.describe_choice(choice),
+            "training": card.describe_training(choice, ranker),
             "evaluation": evaluation,
+            "slices": slices,
             "ablation": ablations,
+            "calibration": card.calibration(choice),
+            "sizes": card.sizes(tables, weights),
+            "serving": serving_card(ranker.scorers(settings.itemitem_neighbours), choice.weights),
             "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
             "timings": say.timings(choice, ranker),
         },
@@ -198,55 +210,6 @@ def _serving(ranker: Ranker, settings: TrainSettings) -> tuple[dict[str, NDArray
     return tables, weights
 
 
-def _evaluate(choice: Choice, seed: int) -> dict[str, Any]:
-    """Return Recall@20 and NDCG@20 of the cut's model and of popularity on items that nothing was chosen on."""
-    cut = choice.cut
-    if not len(cut.test):
-        return {"users": 0}
-    model, top = measure(choice.ranker, choice.weights, cut.test)
-    base = measure_popularity(cut.data, cut.test)
-    return {
-        "users": len(cut.test),
-        "heldOut": "10 % of each user's positives at random, unseen by every choice",
-        "model": {**_summary(model, seed), "coverage@20": coverage_at(top, cut.data.items, 20)},
-        "popularity": _summary(base, seed),
-    }
-
-
-def _summary(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, Any]:
-    names = ("recall@20", "ndcg@20")
-    return {name: float(values[name].mean()) for name in names} | {
-        "interval": {name: bootstrap_interval(values[name], seed) for name in names}
-    }
-
-
-def _model_card(data: InterestData, choice: Choice, ranker: Ranker, settings: TrainSettings) -> dict[str, Any]:
-    """Return what the model is made of, and all that serving newcomers needs beside the arrays."""
-    fitted, encoder = choice.ranker.models.encoder, ranker.models.encoder
-    return {
-        "data": {
-            "users": data.users,
-            "items": data.items,
-            "positives": len(data.positives),
-            "friendships": len(data.friends) // 2,
-            "relations": [".".join(name) for name in encoder.relations.names],
-        },
-        "settings": settings.to_json(),
-        "positives": {"weights": dict(settings.positive_weights), "ratingAtLeast": LIKED_RATING},
-        "training": {
-            "device": fitted.device,
-            "epochs": fitted.epochs,
-            "steps": fitted.steps,
-            "stepsOnAllData": encoder.steps,
-            "loss": fitted.history[-1]["loss"],
-            "history": [{k: v for k, v in line.items() if np.isfinite(v)} for line in fitted.history],
-            "itemitem": {"form": choice.linear.form, "ridge": choice.linear.ridge},
-            "halfLifeDays": choice.half_life_days if np.isfinite(choice.half_life_days) else None,
-        },
-        "serving": serving_card(ranker.scorers(settings.itemitem_neighbours), choice.weights),
-    }
-
-
 class _Stages:
     """Reports the stages of a run and keeps their seconds."""
 
@@ -276,22 +239,39 @@ class _Stages:
         }
 
 
+def encoder_settings(
+    file: Path | None, epochs: int | None, device: str = "auto", logs: Path | None = None
+) -> EncoderSettings:
+    """Return the encoder's settings: the defaults, over them a file's, over these the number of epochs.
+
+    Raises:
+        ArtifactError, DataError: the file is not there, or names settings that do not exist or make no sense.
+    """
+    tuned = {} if file is None else read_settings(file)
+    if epochs is not None:
+        tuned["epochs"] = epochs
+    return replace(EncoderSettings(), **tuned, device=device, log_folder=logs)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a training from the command line; 0 when the model folder is written."""
     parser = argparse.ArgumentParser(prog="python -m engine.training", description="Train a model from a snapshot.")
     parser.add_argument("--from", dest="source", type=Path, required=True, help="snapshot folder")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=EncoderSettings().epochs, help="largest number of epochs")
+    parser.add_argument("--epochs", type=int, help="largest number of epochs")
+    parser.add_argument("--settings", type=Path, help="settings of the encoder, a file of `kith tune`")
     parser.add_argument("--threads", type=int, default=0, help="0: all")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--model-version", default="", help="name of the model; default: derived from the input")
     parser.add_argument("--logs", type=Path, help="folder for TensorBoard logs")
     parser.add_argument("--progress-json", action="store_true", help="one JSON object per line on standard output")
     given = parser.parse_args(arguments)
-    encoder = EncoderSettings(epochs=given.epochs, device=given.device, log_folder=given.logs)
-    settings = TrainSettings(seed=given.seed, threads=given.threads, model_version=given.model_version, encoder=encoder)
     try:
+        encoder = encoder_settings(given.settings, given.epochs, given.device, given.logs)
+        settings = TrainSettings(
+            seed=given.seed, threads=given.threads, model_version=given.model_version, encoder=encoder
+        )
         train(read_snapshot(given.source), settings, given.out, _print_json if given.progress_json else _print_line)
     except (EngineError, OSError) as error:
         sys.stderr.write(f"training failed: {error}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class GraphError(Exception):
@@ -40,6 +41,21 @@ class NotFoundError(GraphError):
 
 class ConflictError(GraphError):
     """The write contradicts what is already there (same id, other body; a lost lease)."""
+
+
+class SupersededError(ConflictError):
+    """Another version was published since this one was compared with the published one."""
+
+
+class HeldBackError(GraphError):
+    """A version is worse than the published one and was not published; it is kept.
+
+    `model_version` names it, `verdict` has the figures.
+    """
+
+    def __init__(self, message: str, model_version: str, verdict: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.model_version, self.verdict = model_version, verdict
 
 
 class MalformedError(GraphError):

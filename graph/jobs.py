@@ -17,7 +17,8 @@ from graph.errors import ConflictError, NotFoundError
 
 MAX_ATTEMPTS = 3
 """A job that was taken this often and never ended is failed: a dead letter."""
-STATES = ("queued", "running", "done", "failed", "cancelled")
+STATES = ("queued", "running", "done", "held", "failed", "cancelled")
+"""`held`: the version was trained and is not published, because it is worse than the published one."""
 TEXT_LIMIT = 2000
 """Longest message or error kept, characters."""
 BATCH_LIMIT = 1000
@@ -121,6 +122,16 @@ def finish(graph: Graph, claim: Claim, result: dict[str, Any]) -> None:
     _close(graph, claim, "done", result=orjson.dumps(result, option=orjson.OPT_SERIALIZE_NUMPY).decode())
 
 
+def hold(graph: Graph, claim: Claim, result: dict[str, Any], message: str) -> None:
+    """End the job whose version is held back; `message` says why.
+
+    Raises:
+        ConflictError: the lease is lost.
+    """
+    told = orjson.dumps(result, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    _close(graph, claim, "held", result=told, message=message[:TEXT_LIMIT])
+
+
 def fail(graph: Graph, claim: Claim, error: str) -> None:
     """End the job as failed; `error` is shown to whoever asked for it.
 
@@ -191,9 +202,17 @@ def prune(graph: Graph, days: int) -> int:
     return graph.write("jobs.prune", days=days, limit=BATCH_LIMIT)[0]["removed"]
 
 
-def _close(graph: Graph, claim: Claim, state: str, result: str | None = None, error: str | None = None) -> None:
-    given = {"job_id": claim.job_id, "fence": claim.fence, "state": state, "result": result, "error": error}
-    _held(claim, graph.write("jobs.close", **given), False)
+def _close(
+    graph: Graph,
+    claim: Claim,
+    state: str,
+    *,
+    result: str | None = None,
+    error: str | None = None,
+    message: str | None = None,
+) -> None:
+    ended = {"state": state, "result": result, "error": error, "message": message}
+    _held(claim, graph.write("jobs.close", job_id=claim.job_id, fence=claim.fence, **ended), False)
 
 
 def _held(claim: Claim, rows: list[dict[str, Any]], flag: bool = True) -> bool:

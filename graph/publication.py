@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from engine.artifact import read_artifact
+from engine.artifact import card, read_artifact
 from engine.types import Artifact
 from graph import jobs
 from graph.canonical import finish_canonical
 from graph.connection import Graph, Transaction
-from graph.errors import ConflictError, NotFoundError, UnavailableError
+from graph.errors import ConflictError, NotFoundError, SupersededError, UnavailableError
 from graph.publication_rows import check
 from graph.settings import Settings
 from graph.slots import (
@@ -58,6 +59,8 @@ def publish(
     progress: Progress | None = None,
     wait_s: float = 60.0,
     canonical: bool = True,
+    comparison: Mapping[str, Any] | None = None,
+    over_seq: int | None = None,
 ) -> PublishReport:
     """Make the artifact the version that readers see, then copy it to the analysts' names.
 
@@ -71,8 +74,11 @@ def publish(
         progress: told a fraction in [0, 1] and what is being done; what it raises stops the publication.
         wait_s: how long to wait for another publication that is under way.
         canonical: copy to the analysts' names after the flip (`finish_canonical` does it later otherwise).
+        comparison: how it did against the version that is published, kept with it.
+        over_seq: the sequence number of the publication that it was compared with.
 
     Raises:
+        SupersededError: another version has been published since then; readers saw nothing.
         InputError: the artifact's arrays do not fit together or hold numbers that are not finite.
         ConflictError: another publication was under way or came between, or the job is lost; readers saw nothing.
         UnavailableError: Neo4j went away; readers saw nothing unless the flip was done.
@@ -82,11 +88,13 @@ def publish(
     started = time.monotonic()
     writer = begin(graph, settings, job_fence, wait_s)
     with abandoned_on_error(graph, writer):
+        if over_seq is not None and writer.expected_seq != over_seq:
+            raise SupersededError("another version was published meanwhile")
         sit_out(graph, writer)
         wrote_from = time.monotonic()
         users, items = write_slot(graph, writer, artifact, tell)
         clear_slot(graph, writer)
-        seq = _flip(graph, writer, artifact, job_fence)
+        seq = _flip(graph, writer, artifact, job_fence, comparison)
     tell(0.8, f"{artifact.model_version} is live")
     flipped = time.monotonic()
     if canonical:
@@ -133,7 +141,7 @@ def rollback(
     wanted = model_version or _previous(graph)
     if not graph.transaction(lambda tx: _flip_back(tx, wanted, job_fence)):
         folder = settings.artifacts / wanted
-        if wanted not in {model["modelVersion"] for model in list_models(graph)} or not folder.is_dir():
+        if not was_published(graph, wanted) or not folder.is_dir():
             raise NotFoundError(f"there is no model {wanted} to go back to")
         artifact = read_artifact(folder)
         publish(graph, settings, artifact, job_fence=job_fence, progress=progress, canonical=canonical)
@@ -155,24 +163,51 @@ def published(graph: Graph) -> dict[str, Any] | None:
 
 
 def list_models(graph: Graph) -> list[dict[str, Any]]:
-    """Return the published models, the newest publication first, at most 100.
+    """Return the models that were published or held back, the newest first, at most 100.
 
-    Keys: `modelVersion snapshotId codeVersion metrics trainedAt publishedAt publicationSeq live inSlot`.
+    Keys: `modelVersion snapshotId codeVersion summary comparison trainedAt publishedAt heldAt publicationSeq live
+    heldBack inSlot`. `publicationSeq` is None where a model was never published.
     """
-    rows = graph.read("publication.models", limit=MODELS_LIMIT)
-    return [{**row, "metrics": orjson.loads(row["metrics"] or "{}")} for row in rows]
+    found = []
+    for row in graph.read("publication.models", limit=MODELS_LIMIT):
+        metrics = row.pop("metrics")
+        told = orjson.loads(row["summary"]) if row["summary"] else card.summary(orjson.loads(metrics or "{}"))
+        found.append({**row, "summary": told, "comparison": orjson.loads(row["comparison"] or "null")})
+    return found
 
 
 def show_model(graph: Graph, model_version: str) -> dict[str, Any]:
-    """Return one published model, keys as in `list_models`.
+    """Return one model, keys as in `list_models` with the whole `card` for the summary.
 
     Raises:
-        NotFoundError: no such model was ever published.
+        NotFoundError: no such model was ever published or held back.
     """
-    found = [model for model in list_models(graph) if model["modelVersion"] == model_version]
-    if not found:
-        raise NotFoundError(f"there is no published model {model_version}")
-    return found[0]
+    rows = graph.read("publication.model", model_version=model_version)
+    if not rows:
+        raise NotFoundError(f"there is no model {model_version}; `kith models list` names them")
+    row = rows[0]
+    return {**row, "card": orjson.loads(row["card"] or "{}"), "comparison": orjson.loads(row["comparison"] or "null")}
+
+
+def was_published(graph: Graph, model_version: str) -> bool:
+    """Whether the version was the live one at any time."""
+    rows = graph.read("publication.model", model_version=model_version)
+    return bool(rows) and rows[0]["publicationSeq"] is not None
+
+
+def record_of(artifact: Artifact, comparison: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the graph keeps of a model: its card, bounded, a summary, and numbers to query by."""
+    option = orjson.OPT_SERIALIZE_NUMPY
+    return {
+        "model_version": artifact.model_version,
+        "snapshot_id": artifact.snapshot_id,
+        "code_version": artifact.code_version,
+        "trained_at_s": artifact.trained_at_s,
+        "metrics": orjson.dumps(card.bounded(artifact.metrics), option=option).decode(),
+        "summary": orjson.dumps(card.summary(artifact.metrics), option=option).decode(),
+        "comparison": None if comparison is None else orjson.dumps(comparison, option=option).decode(),
+        "figures": {key: value for key, value in artifact.metrics.items() if type(value) in (int, float)},
+    }
 
 
 def sweep_artifacts(graph: Graph, settings: Settings) -> list[str]:
@@ -191,12 +226,17 @@ def sweep_artifacts(graph: Graph, settings: Settings) -> list[str]:
     return sorted(folder.name for folder in surplus)
 
 
-def _flip(graph: Graph, writer: Writer, artifact: Artifact, job: jobs.Claim | None) -> int:
+def _flip(
+    graph: Graph,
+    writer: Writer,
+    artifact: Artifact,
+    job: jobs.Claim | None,
+    comparison: Mapping[str, Any] | None = None,
+) -> int:
     """Make the slot the live one and return the new sequence number."""
     if offline := graph.read("publication.indexes_offline", slot=writer.slot):
         raise UnavailableError(f"vector index {offline[0]['name']} is {offline[0]['state']}")
-    numbers = {key: value for key, value in artifact.metrics.items() if type(value) in (int, float)}
-    metrics = orjson.dumps(artifact.metrics, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    record = record_of(artifact, comparison)
 
     def work(tx: Transaction) -> int:
         flipped = tx.run(
@@ -208,16 +248,7 @@ def _flip(graph: Graph, writer: Writer, artifact: Artifact, job: jobs.Claim | No
         )
         if not flipped:
             raise ConflictError("another publication came between")
-        tx.run(
-            "publication.record_model",
-            model_version=artifact.model_version,
-            snapshot_id=artifact.snapshot_id,
-            code_version=artifact.code_version,
-            trained_at_s=artifact.trained_at_s,
-            metrics=metrics,
-            figures=numbers,
-            publication_seq=flipped[0]["publicationSeq"],
-        )
+        tx.run("publication.record_model", **record, publication_seq=flipped[0]["publicationSeq"])
         if job is not None:
             jobs.check_fence(tx, job)
         return flipped[0]["publicationSeq"]
@@ -227,7 +258,7 @@ def _flip(graph: Graph, writer: Writer, artifact: Artifact, job: jobs.Claim | No
 
 def _previous(graph: Graph) -> str:
     """Return the version in the other slot, else the one published before the live one."""
-    models = [model for model in list_models(graph) if not model["live"]]
+    models = [model for model in list_models(graph) if not model["live"] and model["publicationSeq"] is not None]
     if not models:
         raise NotFoundError("there is no earlier version to go back to")
     return next((model for model in models if model["inSlot"]), models[0])["modelVersion"]

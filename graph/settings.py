@@ -78,6 +78,9 @@ class Settings:
     served_days: int = setting("KITH_SERVED_DAYS", 30, "days that served lists are kept; 0: they are not recorded")
     served_mb: int = setting("KITH_SERVED_MB", 2_000, "MB of served lists that are kept at most, the newest")
     train_timeout_s: float = setting("KITH_TRAIN_TIMEOUT_S", 14400.0, "a training child is killed after this")
+    train_settings: str = setting(
+        "KITH_TRAIN_SETTINGS", "", "a file of kith tune that every training here follows; empty: the defaults"
+    )
     kept_artifacts: int = setting("KITH_KEPT_ARTIFACTS", 5, "model folders kept on disk")
     max_body_bytes: int = setting("KITH_MAX_BODY_BYTES", 4_000_000, "largest request body the API accepts")
     signing_key: str = setting("KITH_SIGNING_KEY", "", "key that signs recommendationId; local: generated, 0600")

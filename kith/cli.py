@@ -21,6 +21,7 @@ from kith.commands import (
     stack,
     stream,
     training,
+    tuning,
 )
 from kith.terminal import fail
 
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         stack,
         data,
         training,
+        tuning,
         models,
         keys,
         stream,

@@ -10,8 +10,13 @@ from kith.terminal import progress
 if TYPE_CHECKING:
     from graph.connection import Graph
 
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "held", "failed", "cancelled")
 POLL_S = 0.5
+
+
+def why_ended(job: dict[str, Any]) -> str:
+    """Return why a job ended in another state than `done`."""
+    return (job.get("message") if job["state"] == "held" else job.get("error")) or ""
 
 
 def follow(graph: Graph, job_id: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from graph.canonical import finish_canonical
 from graph.connection import Graph
 from graph.errors import NotFoundError
 from graph.jobs import Claim
-from graph.publication import list_models, publish, published, rollback
+from graph.promotion import promote
+from graph.publication import published, rollback, was_published
 from graph.settings import Settings
 from workers.watch import Watch
 
@@ -19,6 +20,7 @@ def publish_version(graph: Graph, settings: Settings, claim: Claim, watch: Watch
 
     Raises:
         JobStopped: someone asked for it, or another worker has the job.
+        HeldBackError: it was never published and is worse than the published one.
         NotFoundError: there is no such version on this machine.
         EngineError, GraphError: its folder is damaged; the graph refused.
     """
@@ -30,10 +32,11 @@ def publish_version(graph: Graph, settings: Settings, claim: Claim, watch: Watch
 
     now = published(graph)
     if now is None or now["modelVersion"] != wanted:
-        if any(model["modelVersion"] == wanted for model in list_models(graph)):
+        if was_published(graph, wanted):
             rollback(graph, settings, wanted, job_fence=claim, progress=tell)
         elif (settings.artifacts / wanted).is_dir():
-            publish(graph, settings, read_artifact(settings.artifacts / wanted), job_fence=claim, progress=tell)
+            artifact = read_artifact(settings.artifacts / wanted)
+            promote(graph, settings, artifact, force=bool(claim.options.get("force")), job_fence=claim, progress=tell)
         else:
             raise NotFoundError(f"there is no model {wanted} on this machine")
         now = published(graph)

@@ -17,7 +17,7 @@ from engine.errors import EngineError
 from graph import alerts, jobs, logs, monitor, pending
 from graph.canonical import finish_canonical
 from graph.connection import Graph
-from graph.errors import ConflictError, GraphError
+from graph.errors import ConflictError, GraphError, HeldBackError
 from graph.jobs import Claim
 from graph.publication import published, sweep_artifacts
 from graph.settings import Settings
@@ -139,6 +139,8 @@ def _run(job_id: str, work: Work) -> None:
         log.info("%s job stopped: %s", claim.kind, stopped.reason, extra={"jobId": job_id})
         if stopped.reason == "cancelled":
             jobs.cancelled(graph, claim)
+    except HeldBackError as held:
+        _hold(graph, claim, held)
     except (ChildFailedError, EngineError, GraphError, OSError) as error:
         _end_badly(graph, claim, error)
     except Exception as error:
@@ -163,6 +165,16 @@ def _claim(graph: Graph, job_id: str) -> Claim | None:
             jobs.forfeit(graph, job_id, job["worker"])
         else:
             time.sleep(CLAIM_POLL_S)
+
+
+def _hold(graph: Graph, claim: Claim, held: HeldBackError) -> None:
+    log.info("%s job held its version back", claim.kind, extra={"jobId": claim.job_id})
+    try:
+        jobs.hold(graph, claim, {"modelVersion": held.model_version, "comparison": held.verdict}, str(held))
+    except ConflictError:
+        log.info("the job is another worker's now", extra={"jobId": claim.job_id})
+    except GraphError as error:
+        _end_badly(graph, claim, error)
 
 
 def _end_badly(graph: Graph, claim: Claim, error: Exception) -> None:

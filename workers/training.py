@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from engine.artifact import read_artifact, write_snapshot
 from graph import adoption
 from graph.connection import Graph
 from graph.jobs import Claim
-from graph.publication import publish
+from graph.promotion import promote
 from graph.settings import Settings
 from graph.snapshot import SubgraphOptions, export, settle
 from workers import child
@@ -26,6 +28,7 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
 
     Raises:
         JobStopped: someone asked for it, or another worker has the job.
+        HeldBackError: the version is worse than the published one; it is kept, not published.
         ChildFailedError, EngineError, GraphError, OSError: a stage failed.
     """
     # By attempt: the trainer of a frozen worker goes on writing after another worker has taken the job.
@@ -36,23 +39,24 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
             *settings.snapshots.glob(f"{claim.job_id}-*"),
             *settings.artifacts.glob(f".{claim.job_id}-*"),
         ):
-            shutil.rmtree(leftover, ignore_errors=True)
+            _remove(leftover)
         snapshot_id = _export(graph, settings, claim, watch, snapshot_folder)
         _train(settings, claim, watch, snapshot_folder, partial)
         artifact = read_artifact(partial)
         watch.confirm()
         # Where it is there already, the same training ran before and died before it was published.
         adoption.keep(settings, partial, artifact.model_version)
-        report = publish(
+        report, comparison = promote(
             graph,
             settings,
             artifact,
+            force=bool(claim.options.get("force")),
             job_fence=claim,
             progress=lambda fraction, doing: watch.report(TRAINED + (1 - TRAINED) * fraction, "publish", doing),
         )
     finally:
-        for folder in (snapshot_folder, partial):
-            shutil.rmtree(folder, ignore_errors=True)
+        for leftover in (snapshot_folder, partial, _settings_file(snapshot_folder)):
+            _remove(leftover)
     return {
         "modelVersion": report.model_version,
         "publicationSeq": report.publication_seq,
@@ -60,8 +64,20 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
         "users": report.users,
         "items": report.items,
         "publishS": round(report.write_s, 3),
+        "comparison": comparison,
         "metrics": artifact.metrics,
     }
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _settings_file(snapshot_folder: Path) -> Path:
+    return snapshot_folder.with_name(f"{snapshot_folder.name}-settings.json")
 
 
 def _export(graph: Graph, settings: Settings, claim: Claim, watch: Watch, folder: Path) -> str:
@@ -91,8 +107,12 @@ def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Pa
         message = f"{step.get('stage', '')}: {step.get('message', '')}".strip(": ")
         watch.report(EXPORTED + (TRAINED - EXPORTED) * furthest, "train", message)
 
+    tuned = Path(settings.train_settings) if settings.train_settings else None
+    if claim.options.get("settings"):
+        tuned = _settings_file(source)
+        tuned.write_bytes(orjson.dumps({"encoder": claim.options["settings"]}))
     child.run(
-        command(claim.options, source, out, settings.logs / "tensorboard" / claim.job_id),
+        command(claim.options, source, out, settings.logs / "tensorboard" / claim.job_id, tuned),
         log_file=settings.logs / f"train-{claim.job_id}.log",
         limit_s=settings.train_timeout_s,
         on_line=on_line,
@@ -100,8 +120,9 @@ def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Pa
     )
 
 
-def command(options: dict[str, Any], source: Path, out: Path, logs: Path) -> list[str]:
+def command(options: dict[str, Any], source: Path, out: Path, logs: Path, tuned: Path | None = None) -> list[str]:
     """Return the command line of the training child."""
     line = [sys.executable, "-m", "engine.training", "--from", str(source), "--out", str(out), "--progress-json"]
     line += ["--seed", str(options.get("seed") or 0), "--logs", str(logs)]
+    line += ["--settings", str(tuned)] if tuned else []
     return [*line, "--epochs", str(options["epochs"])] if options.get("epochs") else line

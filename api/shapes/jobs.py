@@ -25,6 +25,7 @@ class TrainingBody(Strict):
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     epochs: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    force: Annotated[bool, Field(description="Publish the version also if it is worse than the published one.")] = False
     subgraph: Subgraph = Subgraph()
 
     def options(self) -> dict[str, Any]:
@@ -32,12 +33,18 @@ class TrainingBody(Strict):
         return self.model_dump()
 
 
+class PublishBody(Strict):
+    """How to publish a version."""
+
+    force: Annotated[bool, Field(description="Publish it also if it is worse than the published one.")] = False
+
+
 class Job(Answer):
     """A job as the graph knows it."""
 
     job_id: str
     kind: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    state: Literal["queued", "running", "done", "held", "failed", "cancelled"]
     stage: str
     progress: Annotated[float, Field(ge=0, le=1)]
     message: str | None
@@ -52,8 +59,36 @@ class Job(Answer):
     finished_at: str | None
 
 
+class Version(Answer):
+    """What every answer about a trained version says."""
+
+    model_version: str
+    snapshot_id: str
+    code_version: str
+    trained_at: str
+    published_at: str | None
+    held_at: Annotated[str | None, Field(description="When it was last compared and not published.")]
+    publication_seq: Annotated[int, Field(ge=0, le=INT64_MAX)] | None
+    live: bool
+    held_back: Annotated[bool, Field(description="It was never published: it is worse than what was.")]
+    in_slot: bool
+    comparison: Annotated[dict[str, Any] | None, Field(description="With the version that was published then.")]
+
+
+class VersionSummary(Version):
+    """A trained version in a list."""
+
+    summary: dict[str, Any]
+
+
+class VersionCard(Version):
+    """A trained version with its model card, at most 65,536 bytes of JSON."""
+
+    card: dict[str, Any]
+
+
 class Models(Answer):
     """Trained versions, newest first, and the live one."""
 
     published: dict[str, Any] | None
-    models: list[dict[str, Any]]
+    models: list[VersionSummary]

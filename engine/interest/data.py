@@ -155,20 +155,22 @@ class Benchmark:
     test: Truth
 
 
-def from_folder(folder: Path, split: str | None = None, seed: int = 42) -> Benchmark:
+def from_folder(folder: Path, split: str | None = None, seed: int = 42, *, with_test: bool = True) -> Benchmark:
     """Load `train.csv`, `test.csv`, optional `valid.csv` (`user,item`), `social.csv` (`user,friend`), `items.csv`.
 
     Args:
         folder: the benchmark folder.
         split: None for the files' own split; `80/20` merges and cuts anew (contracts.md).
         seed: seed of the new cut.
+        with_test: False: neither `test.csv` nor `valid.csv` is opened, and no truth comes back.
 
     Raises:
         DataError: a file is missing or malformed; the message names file, line and reason.
     """
     train = _pairs(folder / "train.csv", "user", "item")
-    test = _pairs(folder / "test.csv", "user", "item")
-    valid = _pairs(folder / "valid.csv", "user", "item") if (folder / "valid.csv").exists() else train.iloc[:0]
+    test = _pairs(folder / "test.csv", "user", "item") if with_test else train.iloc[:0]
+    has_valid = with_test and (folder / "valid.csv").exists()
+    valid = _pairs(folder / "valid.csv", "user", "item") if has_valid else train.iloc[:0]
     social = _pairs(folder / "social.csv", "user", "friend") if (folder / "social.csv").exists() else train.iloc[:0]
     items = pd.read_csv(folder / "items.csv") if (folder / "items.csv").exists() else pd.DataFrame({"item": []})
     user_ids = _universe([train.iloc[:, 0], test.iloc[:, 0], valid.iloc[:, 0], *(social[c] for c in social.columns)])

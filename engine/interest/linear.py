@@ -64,6 +64,8 @@ class LinearRecipe:
 
     form: Form
     ridge: float
+    compared: tuple[tuple[str, float, float], ...] = ()
+    """Each form that was tried, with its best ridge and that one's NDCG@20 on the cut."""
 
     def fit(self, history: Adjacency) -> LinearModel:
         """Fit on (U, I) positives."""
@@ -91,7 +93,7 @@ def choose_linear(data: InterestData, validation: Truth) -> tuple[LinearRecipe, 
         forms.append("dense")
     tried = [(form, *_climb(_fitter(form, data.positives), FIRST_RIDGE[form], data, validation)) for form in forms]
     form, model, _ = max(tried, key=lambda each: each[2])
-    return LinearRecipe(form, model.ridge), model
+    return LinearRecipe(form, model.ridge, tuple((name, each.ridge, score) for name, each, score in tried)), model
 
 
 def strongest_weights(model: LinearModel, k: int) -> RankedLists:

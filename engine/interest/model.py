@@ -46,8 +46,26 @@ class Choice:
     seconds: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is chosen and fitted on a cut before the encoder, whatever its settings."""
+
+    cut: Cut
+    """With decayed weights."""
+    half_life_days: float
+    recipe: LinearRecipe
+    linear: LinearModel
+    friendship: Friendship
+    seconds: float
+
+
 def choose(cut: Cut, settings: EncoderSettings, report: Report | None = None) -> Choice:
     """Fit every part on the cut's training part; choose form, ridge, decay, steps and weights on what it held out."""
+    return complete(prepare(cut, report), settings, report)
+
+
+def prepare(cut: Cut, report: Report | None = None) -> Prepared:
+    """Choose the decay and the item-item model, and fit what friends are worth."""
     clock = _Clock()
     _say(report, "itemitem", "choosing the item-item model on the cut")
     half_life_days = choose_half_life(cut.data, cut.validation)
@@ -55,6 +73,13 @@ def choose(cut: Cut, settings: EncoderSettings, report: Report | None = None) ->
     recipe, linear = choose_linear(cut.data, cut.validation)
     friendship = fit_friendship(cut.data, cut.validation, cut.cold)
     clock.stop("itemitem")
+    return Prepared(cut, half_life_days, recipe, linear, friendship, clock.seconds["itemitem"])
+
+
+def complete(prepared: Prepared, settings: EncoderSettings, report: Report | None = None) -> Choice:
+    """Train the encoder and what stands on it, then fit the blend."""
+    cut, linear, friendship = prepared.cut, prepared.linear, prepared.friendship
+    clock = _Clock()
     encoder = fit_encoder(
         cut.data, settings, cut.validation if len(cut.validation) else None, report=report,
         ties=friendship.weigh(cut.data),
@@ -71,7 +96,8 @@ def choose(cut: Cut, settings: EncoderSettings, report: Report | None = None) ->
     if is_calibrated and (new_items := fit_new_items(ranker, cut, settings.seed)) is not None:
         weights = replace(weights, calibration={**weights.calibration, NEW_ITEM: new_items})
     clock.stop("blend")
-    return Choice(cut, ranker, weights, recipe, half_life_days, warm, cold, clock.seconds)
+    seconds = {"itemitem": prepared.seconds, **clock.seconds}
+    return Choice(cut, ranker, weights, prepared.recipe, prepared.half_life_days, warm, cold, seconds)
 
 
 def refit(data: InterestData, choice: Choice, settings: EncoderSettings, report: Report | None = None) -> Ranker:

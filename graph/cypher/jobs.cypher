@@ -54,7 +54,8 @@ RETURN j.cancelRequested AS cancelRequested
 MATCH (j:KithJob {jobId: $job_id})
 WHERE j.fence = $fence AND j.state = 'running'
 SET j.state = $state, j.finishedAt = datetime.realtime(), j.leaseUntil = null, j.result = $result, j.error = $error,
-    j.stage = $state, j.progress = CASE WHEN $state = 'done' THEN 1.0 ELSE j.progress END
+    j.stage = $state, j.message = coalesce($message, j.message),
+    j.progress = CASE WHEN $state IN ['done', 'held'] THEN 1.0 ELSE j.progress END
 RETURN j.jobId AS jobId
 
 // release: hands the job back to the queue after a failure that may pass; no row when the fence is lost
@@ -101,7 +102,7 @@ RETURN j.jobId AS jobId, j.kind AS kind, j.state AS state
 
 // prune: removes jobs that ended long ago
 MATCH (j:KithJob)
-WHERE j.state IN ['done', 'failed', 'cancelled'] AND j.finishedAt < datetime.realtime() - duration({days: $days})
+WHERE j.state IN ['done', 'held', 'failed', 'cancelled'] AND j.finishedAt < datetime.realtime() - duration({days: $days})
 WITH j LIMIT $limit
 DETACH DELETE j
 RETURN count(*) AS removed

@@ -123,9 +123,16 @@ RETURN p.publicationSeq AS publicationSeq, p.modelVersion AS modelVersion
 // record_model: keeps what is known of a model that was published; figures are numbers to query by
 MERGE (m:ModelVersion {modelVersion: $model_version})
 SET m += $figures
-SET m.snapshotId = $snapshot_id, m.codeVersion = $code_version, m.metrics = $metrics,
-    m.trainedAt = datetime({epochSeconds: $trained_at_s}), m.publishedAt = datetime.realtime(),
-    m.publicationSeq = $publication_seq
+SET m.snapshotId = $snapshot_id, m.codeVersion = $code_version, m.metrics = $metrics, m.summary = $summary,
+    m.comparison = $comparison, m.trainedAt = datetime({epochSeconds: $trained_at_s}),
+    m.publishedAt = datetime.realtime(), m.publicationSeq = $publication_seq, m.heldAt = null
+
+// record_held: keeps what is known of a model that was compared and not published, and why
+MERGE (m:ModelVersion {modelVersion: $model_version})
+SET m += $figures
+SET m.snapshotId = $snapshot_id, m.codeVersion = $code_version, m.metrics = $metrics, m.summary = $summary,
+    m.comparison = $comparison, m.trainedAt = datetime({epochSeconds: $trained_at_s}),
+    m.heldAt = datetime.realtime()
 
 // record_again: notes under which number a known model was published again
 MATCH (m:ModelVersion {modelVersion: $model_version})
@@ -137,13 +144,25 @@ OPTIONAL MATCH (w:KithPublication {key: 'publication'})
 RETURN p.slot AS slot, p.build AS build, p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq,
        toString(p.flippedAt) AS flippedAt, coalesce(w.canonicalBuild = p.build, false) AS canonical
 
-// models: every model that was ever published, the newest publication first
+// models: every model that was published or held back, the newest first; the whole card only where there is no summary
 MATCH (m:ModelVersion)
 OPTIONAL MATCH (p:Published {key: 'live'})
 OPTIONAL MATCH (w:KithPublication {key: 'publication'})
-RETURN m.modelVersion AS modelVersion, m.snapshotId AS snapshotId, m.codeVersion AS codeVersion, m.metrics AS metrics,
-       toString(m.trainedAt) AS trainedAt, toString(m.publishedAt) AS publishedAt,
+RETURN m.modelVersion AS modelVersion, m.snapshotId AS snapshotId, m.codeVersion AS codeVersion, m.summary AS summary,
+       CASE WHEN m.summary IS NULL THEN m.metrics END AS metrics, m.comparison AS comparison,
+       toString(m.trainedAt) AS trainedAt, toString(m.publishedAt) AS publishedAt, toString(m.heldAt) AS heldAt,
        m.publicationSeq AS publicationSeq, coalesce(p.modelVersion = m.modelVersion, false) AS live,
+       m.publicationSeq IS NULL AS heldBack,
        m.modelVersion IN [version IN [w.modelVersion_a, w.modelVersion_b] WHERE version IS NOT NULL] AS inSlot
-ORDER BY m.publicationSeq DESC
+ORDER BY coalesce(m.publishedAt, m.heldAt) DESC, m.publicationSeq DESC
 LIMIT $limit
+
+// model: one model with its whole card
+MATCH (m:ModelVersion {modelVersion: $model_version})
+OPTIONAL MATCH (p:Published {key: 'live'})
+OPTIONAL MATCH (w:KithPublication {key: 'publication'})
+RETURN m.modelVersion AS modelVersion, m.snapshotId AS snapshotId, m.codeVersion AS codeVersion, m.metrics AS card,
+       m.comparison AS comparison, toString(m.trainedAt) AS trainedAt, toString(m.publishedAt) AS publishedAt,
+       toString(m.heldAt) AS heldAt, m.publicationSeq AS publicationSeq,
+       coalesce(p.modelVersion = m.modelVersion, false) AS live, m.publicationSeq IS NULL AS heldBack,
+       m.modelVersion IN [version IN [w.modelVersion_a, w.modelVersion_b] WHERE version IS NOT NULL] AS inSlot

@@ -18,15 +18,17 @@ def register(commands: Any) -> None:
     """Add the commands on models."""
     group = commands.add_parser("models", help="list, show, publish and roll back trained versions")
     parts = group.add_subparsers(dest="models_command", metavar="ACTION", required=True)
-    add(parts, "list", "list the trained versions, newest first", list_versions)
-    show = add(parts, "show", "show one version: data, settings, metrics", show_version)
+    add(parts, "list", "list the trained versions, newest first: live, held back, or published before", list_versions)
+    show = add(parts, "show", "show one version's model card, and why it is published or not", show_version)
     show.add_argument("version", metavar="VERSION")
     publish = add(parts, "publish", "publish a version whose artifact is on this machine", publish_version)
     publish.add_argument("version", metavar="VERSION")
+    publish.add_argument("--force", action="store_true", help="also if it is worse than the published version")
     bring = add(
         parts, "import", "check a model that was trained elsewhere, keep it here and publish it", import_version
     )
     bring.add_argument("folder", type=Path, metavar="ARTIFACT")
+    bring.add_argument("--force", action="store_true", help="also if it is worse than the published version")
     back = add(
         parts, "rollback", "publish the version before this one (or VERSION) under a new sequence number", rollback
     )
@@ -47,38 +49,40 @@ def list_versions(arguments: argparse.Namespace) -> int:
         say("no model yet: run `kith train --wait`")
         return 0
     rows = [
-        ("*" if v["live"] else "", v["modelVersion"], v["trainedAt"], v["publishedAt"], v["publicationSeq"])
+        (
+            "live" if v["live"] else "held back" if v["heldBack"] else "",
+            v["modelVersion"],
+            v["trainedAt"],
+            v["publishedAt"],
+            v["publicationSeq"],
+            v["summary"].get("ndcg@20"),
+        )
         for v in versions
     ]
-    table(("live", "version", "trained", "published", "publication"), rows)
+    table(("state", "version", "trained", "published", "publication", "NDCG@20"), rows)
     return 0
 
 
 def show_version(arguments: argparse.Namespace) -> int:
     """Show one version's card."""
-    import orjson
-
     from graph import publication
-    from graph.errors import NotFoundError
+    from kith import card
 
     with connect() as graph:
-        card = next((m for m in publication.list_models(graph) if m["modelVersion"] == arguments.version), None)
-    if card is None:
-        raise NotFoundError(f"no model {arguments.version}; `kith models list` names them")
-    if arguments.json:
-        print_json(card)
-    else:
-        say(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str).decode())
+        model = publication.show_model(graph, arguments.version)
+    print_json(model) if arguments.json else card.show(model)
     return 0
 
 
 def publish_version(arguments: argparse.Namespace) -> int:
-    """Publish an artifact of this machine."""
+    """Publish an artifact of this machine; one that was published before is not compared."""
     from engine import artifact
+    from graph import publication
 
     trained = artifact.read_artifact(settings().artifacts / arguments.version)
     with connect() as graph:
-        return _publish(graph, trained, arguments.json)
+        again = publication.was_published(graph, trained.model_version)
+        return _publish(graph, trained, arguments, again=again)
 
 
 def import_version(arguments: argparse.Namespace) -> int:
@@ -87,17 +91,22 @@ def import_version(arguments: argparse.Namespace) -> int:
     from kith import __version__
 
     with connect() as graph:
-        return _publish(graph, adoption.adopt(graph, settings(), arguments.folder, __version__), arguments.json)
+        return _publish(graph, adoption.adopt(graph, settings(), arguments.folder, __version__), arguments)
 
 
-def _publish(graph: Graph, trained: Artifact, as_json: bool) -> int:
-    from graph import publication
+def _publish(graph: Graph, trained: Artifact, arguments: argparse.Namespace, *, again: bool = False) -> int:
+    from graph import promotion, publication
 
     with progress("publish") as show:
-        publication.publish(
-            graph, settings(), trained, progress=lambda part, doing: show("publish", int(100 * part), 100, doing)
-        )
-    return _say_live(publication.published(graph), as_json)
+
+        def tell(part: float, doing: str) -> None:
+            show("publish", int(100 * part), 100, doing)
+
+        if again:
+            publication.publish(graph, settings(), trained, progress=tell)
+        else:
+            promotion.promote(graph, settings(), trained, force=arguments.force, progress=tell)
+    return _say_live(publication.published(graph), arguments.json)
 
 
 def rollback(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kith.commands.arguments import add, add_subgraph, connect, settings, subgraph
-from kith.jobs import follow
+from kith.jobs import follow, why_ended
 from kith.terminal import fail, print_json, progress, say
 
 
@@ -17,6 +17,10 @@ def register(commands: Any) -> None:
     train.add_argument("--wait", action="store_true", help="stay until the job has ended, showing its progress")
     train.add_argument("--seed", type=int, default=0, help="seed of every random choice (default 0)")
     train.add_argument("--epochs", type=int, help="at most this many epochs")
+    train.add_argument("--settings", type=Path, metavar="FILE", help="settings of the encoder, from `kith tune`")
+    train.add_argument(
+        "--force", action="store_true", help="publish the version also if it is worse than the published one"
+    )
     train.add_argument("--from", dest="source", type=Path, metavar="DIR", help="a snapshot folder; no services needed")
     train.add_argument("--out", type=Path, metavar="ARTIFACT", help="where to write the model, with --from")
     train.add_argument("--device", default="auto", help="auto (default), cpu or cuda, with --from")
@@ -33,9 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _offline(arguments: argparse.Namespace) -> int:
     from engine import artifact, training
-    from engine.interest.training import EncoderSettings
 
-    encoder = EncoderSettings(epochs=arguments.epochs or EncoderSettings().epochs, device=arguments.device)
+    encoder = training.encoder_settings(arguments.settings, arguments.epochs, arguments.device)
     wanted = training.TrainSettings(seed=arguments.seed, encoder=encoder)
     with progress("train") as show:
         training.train(
@@ -55,11 +58,18 @@ def _offline(arguments: argparse.Namespace) -> int:
 def _queued(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from engine.tuning.space import read_settings
     from graph import jobs
     from workers import queue
 
     chosen = settings()
-    options = {"seed": arguments.seed, "epochs": arguments.epochs, "subgraph": asdict(subgraph(arguments))}
+    options = {
+        "seed": arguments.seed,
+        "epochs": arguments.epochs,
+        "force": arguments.force,
+        "settings": read_settings(arguments.settings) if arguments.settings else None,
+        "subgraph": asdict(subgraph(arguments)),
+    }
     with connect() as graph:
         job = jobs.create(graph, "train", options)
         queue.enqueue_training(chosen, job["jobId"])
@@ -74,5 +84,5 @@ def _queued(arguments: argparse.Namespace) -> int:
     elif ended["state"] == "done":
         say(f"published {ended['result'].get('modelVersion')}")
     else:
-        fail(f"job {ended['jobId']} {ended['state']}: {ended.get('error') or ''}")
+        fail(f"job {ended['jobId']} {ended['state']}: {why_ended(ended)}")
     return 0 if ended["state"] == "done" else 1

@@ -18,7 +18,7 @@ from graph.settings import CONSENT_PURPOSES, Settings
 from kith import stack
 from kith.demo import report
 from kith.demo.client import Client
-from kith.jobs import follow
+from kith.jobs import follow, why_ended
 from kith.terminal import fail, print_json, progress, say
 from workers import queue
 
@@ -117,7 +117,7 @@ def _main_job(settings: Settings, demo: DemoSettings, stage_set: Stage, timings:
             queue.enqueue_training(settings, job["jobId"])
             ended = follow(graph, job["jobId"])
         if ended["state"] != "done":
-            fail(f"the training job {ended['state']}: {ended.get('error')}; its log: {settings.logs}")
+            fail(f"the training job {ended['state']}: {why_ended(ended)}; its log: {settings.logs}")
             return 1
         growth = size_model.tried(graph)
         key = keys.create(graph, ("read", "ingest", "admin"), ttl_s=KEY_DAYS_S, label="demo")

@@ -29,7 +29,7 @@ JOB_S = 200.0
 EPOCHS = 40
 """So many that the task lasts longer than three visibility timeouts."""
 TIMES = 5 if FULL else 1
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "held", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ TAKEN_UP_S, TREE_TAKEN_UP_S = 5.0, 60.0
 """A killed child's job is taken up by its pool, a killed tree's by the sweeper, long before the visibility timeout."""
 ROUNDS, ROUND_JOBS = (5, 20) if FULL else (1, 3)
 JOB_S = 180.0
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "held", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")

@@ -117,7 +117,7 @@ def test_versions_alternate_between_the_slots_and_models_are_listed(
         ("m2", False, True),
         ("m1", False, False),
     ]
-    assert listed[0]["metrics"] == {"recall@20": 0.25, "n": 3, "card": {"epochs": 2}}
+    assert publication.show_model(graph, "m3")["card"] == {"recall@20": 0.25, "n": 3, "card": {"epochs": 2}}
     assert cypher("MATCH (m:ModelVersion {modelVersion: 'm3'}) RETURN m.`recall@20` AS r, m.n AS n") == [
         {"r": 0.25, "n": 3}
     ]

@@ -19,7 +19,7 @@ from api.app import Application, create_app
 from api.keyring import SCOPE_ATTRIBUTE
 from api.shapes import answers
 from api.shapes.cascades import Cascade, Cascades
-from api.shapes.jobs import Models
+from api.shapes.jobs import Models, VersionCard
 from api.shapes.spread import Spread
 from graph import cascades, entities, forecasts, jobs, keys, rehearsal
 from graph.connection import Graph
@@ -205,6 +205,7 @@ def test_similar_items_and_search(call: Caller) -> None:
         ("/v1/influencers?category=shoes", answers.Influencers),
         ("/v1/items?q=thing", answers.Items),
         ("/v1/models", Models),
+        ("/v1/models/v1", VersionCard),
         ("/live", answers.Live),
         ("/ready", answers.Ready),
     ],
@@ -353,6 +354,26 @@ def test_models_are_listed_and_unknown_ones_not_published(call: Caller) -> None:
     accepted = call("POST", "/v1/models/v1:publish")
     assert accepted.status_code == 202
     assert (accepted.json or {})["kind"] == "publish"
+    assert (accepted.json or {})["options"] == {"modelVersion": "v1", "force": False}
+
+
+def test_a_version_is_published_by_force_if_the_body_says_so(call: Caller) -> None:
+    forced = call("POST", "/v1/models/v1:publish", json={"force": True})
+    assert (forced.json or {})["options"]["force"] is True
+    for wrong in ({"force": "yes"}, {"forced": True}, []):
+        assert_problem(call("POST", "/v1/models/v1:publish", json=wrong), 422)
+    document = call("GET", "/openapi.json").json or {}
+    body = document["paths"]["/v1/models/{version}:publish"]["post"]["requestBody"]
+    assert body["required"] is False
+    assert document["paths"]["/v1/trainings"]["post"]["requestBody"]["required"] is True
+
+
+def test_a_models_card_is_read_and_an_unknown_models_is_not_there(call: Caller) -> None:
+    body = call("GET", "/v1/models/v1").json or {}
+    assert (body["modelVersion"], body["live"], body["heldBack"]) == ("v1", True, False)
+    assert isinstance(body["card"], dict)
+    assert_problem(call("GET", "/v1/models/v2"), 404)
+    assert_problem(call("GET", "/v1/models/.."), 404)
 
 
 def test_ready_says_what_is_there(app: Application) -> None:

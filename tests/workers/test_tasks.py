@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from api.listing import Asked
@@ -20,13 +21,13 @@ from engine.world import WorldSettings, generate, write
 from graph import cascades, entities, events, jobs, queries, size_model
 from graph.connection import Graph
 from graph.files import import_folder
-from graph.publication import published
+from graph.publication import published, show_model
 from graph.settings import Settings
 from tests.engine.propagation.selfexciting import simulate
 from tests.workers.processes import process, until, worker_command
 from workers import queue
 
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "held", "failed", "cancelled")
 JOB_S = 240.0
 
 
@@ -194,3 +195,33 @@ def test_a_job_whose_workers_always_die_is_failed_after_three(stack: Settings, g
 def test_the_worker_parent_log_shows_no_traceback(stack: Settings) -> None:
     text = Path(stack.logs / "worker-test.log").read_text()
     assert "Traceback" not in text
+
+
+def test_a_training_that_is_worse_is_held_back_until_it_is_forced(stack: Settings, graph: Graph, cypher: Any) -> None:
+    before = published(graph)
+    assert before is not None
+    best = {"evaluation": {"model": {"ndcg@20": 0.97, "interval": {"ndcg@20": [0.96, 0.98]}}}}
+    cypher(
+        "MATCH (m:ModelVersion {modelVersion: $version}) SET m.metrics = $best",
+        version=before["modelVersion"],
+        best=orjson.dumps(best).decode(),
+    )
+    job = jobs.create(graph, "train", {"seed": 11, "epochs": 1})
+    queue.enqueue_training(stack, job["jobId"])
+    held = ended(graph, job["jobId"])
+    version = held["result"]["modelVersion"]
+    assert (held["state"], held["error"], held["attempts"]) == ("held", None, 1)
+    assert f"{version} is held back" in held["message"]
+    assert held["result"]["comparison"]["championInterval"] == [0.96, 0.98]
+    assert published(graph) == before
+    assert (stack.artifacts / version).is_dir()
+    shown = show_model(graph, version)
+    assert (shown["heldBack"], shown["card"]["evaluation"]["users"] > 0) == (True, True)
+    for force, state in ((False, "held"), (True, "done")):
+        again = jobs.create(graph, "publish", {"modelVersion": version, "force": force})
+        queue.enqueue_publication(stack, again["jobId"])
+        assert ended(graph, again["jobId"])["state"] == state
+    live = published(graph)
+    assert live is not None
+    assert live["modelVersion"] == version
+    assert show_model(graph, version)["comparison"]["isForced"] is True

@@ -1,0 +1,255 @@
+"""Champion and challenger: whether a new version is worse than the published one. Numpy only.
+
+Two rules, in this order:
+
+- paired: on what the challenger's cut held out and what first happened after the champion's snapshot, so that neither
+  version has seen it. The challenger ranks by its cut's model, the champion by what it would serve today: its published
+  list without what the user knows by now, or its forward pass for users whom it does not hold. The challenger is worse
+  where the one-sided 95 % bound of the mean difference of NDCG@20, by a bootstrap of the users, is below 0.
+- recorded: where fewer than `LEAST_PAIRED_USERS` have such items, by each version's own cut: the challenger is worse
+  where the upper end of its 95 % interval of NDCG@20 is below the lower end of the champion's.
+
+Where neither can be applied, nothing is known against the challenger.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.artifact import read_ids, read_tables
+from engine.artifact.columns import check_range
+from engine.errors import ArtifactError
+from engine.evaluation import Truth, hit_matrix, ndcg_at
+from engine.serving.bundle import Bundle, load
+from engine.serving.scorers import Newcomer
+from engine.types import Artifact
+
+LEAST_PAIRED_USERS = 200
+MOST_NEWCOMERS = 2_000
+"""Users whom the champion does not hold, ranked one by one: more of them are left out."""
+LATE_S = 300
+"""An event may say a time so far ahead of the clock: what is this little newer than a snapshot may be in it."""
+DRAWS = 2_000
+LIST = 20
+METRIC = "ndcg@20"
+TABLES = ("user", "indptr", "item", "first_at_s", "list", "known_indptr", "known_item")
+
+Metrics = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a challenger may be published, by which rule, and the figures."""
+
+    is_worse: bool
+    rule: str
+    """`paired`, `recorded` or `none`."""
+    reason: str
+    """One line for a person."""
+    champion: str | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as JSON-able values."""
+        return {
+            "isWorse": self.is_worse,
+            "rule": self.rule,
+            "reason": self.reason,
+            "champion": self.champion,
+            **self.figures,
+        }
+
+
+def compare(challenger: Path, challenger_metrics: Metrics, champion: Path, champion_metrics: Metrics) -> Verdict:
+    """Judge a challenger by the first rule that applies.
+
+    Args:
+        challenger: its folder.
+        challenger_metrics: its card.
+        champion: the folder of the published version; it may be gone.
+        champion_metrics: the card of the published version.
+
+    Raises:
+        ArtifactError: what the challenger's folder says of its cut contradicts itself.
+    """
+    name = champion.name
+    try:
+        difference, means = _unseen_pairs(challenger, champion, champion_metrics)
+    except _NotComparableError as why_not:
+        return judge_recorded(challenger_metrics, champion_metrics, name, str(why_not))
+    return judge_paired(difference, name, means)
+
+
+def judge_paired(
+    difference: NDArray[np.float64], champion: str, means: Mapping[str, float], *, seed: int = 0
+) -> Verdict:
+    """Judge by NDCG@20 of challenger minus champion per user (N,), N > 0."""
+    rng = np.random.default_rng(seed)
+    size = len(difference)
+    drawn = np.array([difference[rng.integers(0, size, size)].mean() for _ in range(DRAWS)])
+    upper = float(np.quantile(drawn, 0.95))
+    mean = float(difference.mean())
+    figures = {"users": size, "metric": METRIC, "difference": mean, "upper": upper, **means}
+    said = (
+        f"{METRIC} differs from {champion}'s by {mean:+.4f} on {size} users with items that neither has seen "
+        f"(one-sided 95 % bound {upper:+.4f})"
+    )
+    return Verdict(upper < 0.0, "paired", said, champion, figures)
+
+
+def judge_recorded(challenger: Metrics, champion: Metrics, name: str, why_not: str = "") -> Verdict:
+    """Judge by what each version's card says of its own cut."""
+    own, other = recorded(challenger), recorded(champion)
+    if own is None or other is None:
+        who = "this version" if own is None else name
+        return Verdict(False, "none", f"{who} has no figures of a cut to compare by", name)
+    figures = {
+        "metric": METRIC,
+        "challenger": own[0],
+        "challengerInterval": [own[1], own[2]],
+        "champion": other[0],
+        "championInterval": [other[1], other[2]],
+        "whyNotPaired": why_not,
+    }
+    said = (
+        f"{METRIC} on its own cut is {own[0]:.4f} ({own[1]:.4f} to {own[2]:.4f}); "
+        f"{name} had {other[0]:.4f} ({other[1]:.4f} to {other[2]:.4f})"
+    )
+    return Verdict(own[2] < other[1], "recorded", said, name, figures)
+
+
+def recorded(metrics: Metrics) -> tuple[float, float, float] | None:
+    """Return NDCG@20 on the cut and its 95 % interval, None where the card has none."""
+    model = (metrics.get("evaluation") or {}).get("model") or {}
+    interval = (model.get("interval") or {}).get(METRIC)
+    if METRIC not in model or not interval:
+        return None
+    value, low, high = float(model[METRIC]), float(interval[0]), float(interval[1])
+    return (value, low, high) if all(map(math.isfinite, (value, low, high))) else None
+
+
+class _NotComparableError(Exception):
+    """The two cannot be scored on the same; the message says why."""
+
+
+def _unseen_pairs(
+    challenger: Path, champion: Path, champion_metrics: Metrics
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Return the differences of NDCG@20 (N,) and both means.
+
+    Raises:
+        _NotComparableError: there is no paired comparison.
+        ArtifactError: the challenger's folder contradicts itself.
+    """
+    watermark_s = ((champion_metrics.get("data") or {}).get("snapshot") or {}).get("watermarkS")
+    if watermark_s is None:
+        raise _NotComparableError("the published version does not say when its snapshot was taken")
+    if not champion.is_dir():
+        raise _NotComparableError("the published version's folder is not on this machine")
+    tables, ids = read_tables(challenger), read_ids(challenger)
+    if any(f"heldout_{name}" not in tables for name in TABLES):
+        raise _NotComparableError("this version does not hold what its cut held out")
+    _check(tables, len(ids["user"]), len(ids["item"]))
+    rows, truth = _newer(tables, int(watermark_s) + LATE_S)
+    if len(rows) < LEAST_PAIRED_USERS:
+        raise _NotComparableError(f"{len(rows)} users have held-out items that the published version has not seen")
+    try:
+        served = load(champion)
+    except ArtifactError as error:
+        raise _NotComparableError(f"the published version cannot be asked: {error}") from error
+    kept, lists = champion_lists(served, (ids["user"], ids["item"]), truth.user, Known(tables, rows))
+    if len(kept) < LEAST_PAIRED_USERS:
+        raise _NotComparableError(f"{len(kept)} users can be ranked by both versions")
+    truth = truth.take(kept)
+    own = ndcg_at(hit_matrix(tables["heldout_list"][rows[kept]], truth), truth.counts, LIST)
+    other = ndcg_at(hit_matrix(lists, truth), truth.counts, LIST)
+    return own - other, {"challenger": float(own.mean()), "champion": float(other.mean())}
+
+
+def _newer(tables: Mapping[str, NDArray[Any]], after_s: int) -> tuple[NDArray[np.intp], Truth]:
+    """Return the rows that have held-out items whose first act is later, and those items."""
+    user, indptr = tables["heldout_user"], tables["heldout_indptr"]
+    kept = tables["heldout_first_at_s"] > after_s
+    row = np.repeat(np.arange(len(user)), np.diff(indptr))[kept]
+    rows, counts = np.unique(row, return_counts=True)
+    bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return rows, Truth(user[rows], bounds, tables["heldout_item"][kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What users know by the challenger's cut."""
+
+    tables: Mapping[str, NDArray[Any]]
+    rows: NDArray[np.intp]
+
+    def of(self, place: int) -> NDArray[np.int32]:
+        """Return the items of one of the rows."""
+        indptr, row = self.tables["heldout_known_indptr"], self.rows[place]
+        return self.tables["heldout_known_item"][indptr[row] : indptr[row + 1]]
+
+
+def champion_lists(
+    served: Bundle, ids: tuple[NDArray[np.object_], NDArray[np.object_]], users: NDArray[np.int32], known: Known
+) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Rank items for the challenger's users as the champion would serve them now.
+
+    Args:
+        served: the champion.
+        ids: of the challenger's users and items.
+        users: (N,) users, dense indices of the challenger.
+        known: what each of them knows.
+
+    Returns:
+        Positions (M,) of the users who were ranked, ascending, and their lists (M, 20): items of the challenger, -1
+        where a list is shorter.
+    """
+    artifact: Artifact = served.artifact
+    own_user = {name: place for place, name in enumerate(artifact.user_ids.tolist())}
+    own_item = {name: place for place, name in enumerate(artifact.item_ids.tolist())}
+    to_champion = np.array([own_item.get(name, -1) for name in ids[1].tolist()], dtype=np.int64)
+    to_challenger = np.full(len(artifact.item_ids) + 1, -1, dtype=np.int32)  # the last one: no item
+    both = np.flatnonzero(to_champion >= 0)
+    to_challenger[to_champion[both]] = both
+    kept: list[int] = []
+    lists: list[NDArray[np.int32]] = []
+    newcomers = 0
+    for place, user in enumerate(users):
+        history = known.of(place)
+        row = own_user.get(ids[0][user])
+        if row is None:
+            newcomers += 1
+            if newcomers > MOST_NEWCOMERS:
+                continue
+            acted = to_champion[history]
+            ranked = served.recommend(Newcomer(items=acted[acted >= 0].tolist()), LIST)[0].target[0]
+        else:
+            ranked = artifact.recommended.target[row]
+        listed = to_challenger[ranked]
+        listed = listed[(listed >= 0) & ~np.isin(listed, history)][:LIST]
+        kept.append(place)
+        lists.append(np.pad(listed, (0, LIST - len(listed)), constant_values=-1))
+    return np.array(kept, dtype=np.intp), np.array(lists, dtype=np.int32).reshape(-1, LIST)
+
+
+def _check(tables: Mapping[str, NDArray[Any]], users: int, items: int) -> None:
+    """Refuse held-out tables whose indices do not fit."""
+    part = {name: tables[f"heldout_{name}"] for name in TABLES}
+    rows = len(part["user"])
+    for bounds, values in (("indptr", "item"), ("known_indptr", "known_item")):
+        ends = part[bounds]
+        if len(ends) != rows + 1 or ends[0] != 0 or ends[-1] != len(part[values]) or (np.diff(ends) < 0).any():
+            raise ArtifactError(f"table heldout_{bounds} does not fit its rows")
+    if part["list"].shape != (rows, LIST) or len(part["first_at_s"]) != len(part["item"]):
+        raise ArtifactError("tables of what the cut held out differ in length")
+    for name, low, high in (("user", 0, users), ("item", 0, items), ("known_item", 0, items), ("list", -1, items)):
+        check_range(part[name], low, high, f"table heldout_{name}")
+    if rows > 1 and (np.diff(part["user"]) <= 0).any():
+        raise ArtifactError("table heldout_user is not ascending")
