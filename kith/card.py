@@ -56,8 +56,11 @@ def _data(data: Mapping[str, Any]) -> None:
     say(f"\n== Data\n{data['users']:,} users, {data['items']:,} items, {data['positives']:,} pairs of interest")
     if data.get("span"):
         say(f"acts from {data['span']['first']} to {data['span']['last']}, {data['actsWithoutTime']:,} without a time")
-    table(("act", "number", "weight"), [(name, f"{a['count']:,}", a["weight"]) for name, a in data["acts"].items()])
-    say(data["consent"])
+    acts = data.get("acts", {})
+    if acts:
+        table(("act", "number", "weight"), [(name, f"{a['count']:,}", a["weight"]) for name, a in acts.items()])
+    if data.get("consent"):
+        say(data["consent"])
 
 
 def _choice(choice: Mapping[str, Any]) -> None:
@@ -77,10 +80,13 @@ def _evaluation(found: Mapping[str, Any]) -> None:
     if not found.get("users"):
         say("\n== Metrics: the data was too small for a cut")
         return
-    say(f"\n== Metrics on {found['users']:,} users of the cut ({found['heldOut']})")
+    held_out = f" ({found['heldOut']})" if "heldOut" in found else ""
+    say(f"\n== Metrics on {found['users']:,} users of the cut{held_out}")
+    measured = [who for who in ("model", "popularity") if who in found]
     names = [name for name in found["model"] if name in found["model"]["interval"]]
-    rows = [(name, *(_with_interval(found[who], name) for who in ("model", "popularity"))) for name in names]
-    table(("metric", "this version (95 %)", "popularity (95 %)"), rows)
+    rows = [(name, *(_with_interval(found[who], name) for who in measured)) for name in names]
+    headings = {"model": "this version (95 %)", "popularity": "popularity (95 %)"}
+    table(("metric", *(headings[who] for who in measured)), rows)
 
 
 def _slices(found: Mapping[str, Any]) -> None:

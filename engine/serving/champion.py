@@ -59,11 +59,11 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON-able values."""
         return {
+            **self.figures,
             "isWorse": self.is_worse,
             "rule": self.rule,
             "reason": self.reason,
             "champion": self.champion,
-            **self.figures,
         }
 
 
@@ -112,9 +112,9 @@ def judge_recorded(challenger: Metrics, champion: Metrics, name: str, why_not: s
         return Verdict(False, "none", f"{who} has no figures of a cut to compare by", name)
     figures = {
         "metric": METRIC,
-        "challenger": own[0],
+        "challengerMean": own[0],
         "challengerInterval": [own[1], own[2]],
-        "champion": other[0],
+        "championMean": other[0],
         "championInterval": [other[1], other[2]],
         "whyNotPaired": why_not,
     }
@@ -170,7 +170,7 @@ def _unseen_pairs(
     truth = truth.take(kept)
     own = ndcg_at(hit_matrix(tables["heldout_list"][rows[kept]], truth), truth.counts, LIST)
     other = ndcg_at(hit_matrix(lists, truth), truth.counts, LIST)
-    return own - other, {"challenger": float(own.mean()), "champion": float(other.mean())}
+    return own - other, {"challengerMean": float(own.mean()), "championMean": float(other.mean())}
 
 
 def _newer(tables: Mapping[str, NDArray[Any]], after_s: int) -> tuple[NDArray[np.intp], Truth]:

@@ -78,6 +78,23 @@ def test_a_version_that_is_held_back_says_why(metrics: dict[str, Any], capsys: p
     assert "published by force" in text
 
 
+def test_a_card_of_before_is_shown(metrics: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = metrics["evaluation"]
+    before = {
+        "data": {"users": 5, "items": 4, "positives": 3, "friendships": 2, "relations": ["user.acted.item"]},
+        "evaluation": {key: evaluation[key] for key in ("users", "heldOut", "model", "popularity")},
+        "training": metrics["training"],
+        "ablation": metrics["ablation"],
+        "timings": metrics["timings"],
+    }
+    text = shown(capsys, model(before))
+    assert "5 users, 4 items" in text
+    assert f"{evaluation['popularity']['ndcg@20']:.4f}" in text
+    bare = {"evaluation": {"users": 9, "model": {key: evaluation["model"][key] for key in ("ndcg@20", "interval")}}}
+    bare["evaluation"]["model"]["interval"] = {"ndcg@20": [0.0, 1.0]}
+    assert "0.0000 to 1.0000" in shown(capsys, model(bare))
+
+
 @pytest.mark.parametrize("small", [{}, {"evaluation": {"users": 0}}, {"leftOut": ["slices"], "ablation": {}}])
 def test_a_card_that_lacks_sections_is_shown(small: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, model(small, live=False))

@@ -35,7 +35,8 @@ def card(value: float, low: float, high: float) -> dict[str, Any]:
 def test_recorded_figures_refuse_only_intervals_apart(upper: float, is_worse: bool) -> None:
     verdict = judge_recorded(card(0.28, 0.25, upper), card(0.32, 0.3, 0.34), "m1")
     assert (verdict.is_worse, verdict.rule, verdict.champion) == (is_worse, "recorded", "m1")
-    assert verdict.figures["championInterval"] == [0.3, 0.34]
+    told = verdict.to_json()
+    assert (told["champion"], told["championMean"], told["championInterval"]) == ("m1", 0.32, [0.3, 0.34])
 
 
 @pytest.mark.parametrize("nothing", [{}, {"evaluation": {"users": 0}}, card(float("nan"), float("nan"), float("nan"))])
@@ -154,7 +155,7 @@ def test_a_version_that_knows_more_is_compared_on_what_neither_has_seen(versions
     assert verdict.rule == "paired"
     assert not verdict.is_worse
     assert verdict.figures["users"] >= LEAST_PAIRED_USERS
-    difference = verdict.figures["challenger"] - verdict.figures["champion"]
+    difference = verdict.figures["challengerMean"] - verdict.figures["championMean"]
     assert verdict.figures["difference"] == pytest.approx(difference)
     assert difference <= verdict.figures["upper"]
 
@@ -197,7 +198,7 @@ def test_users_whom_the_champion_does_not_hold_are_served_as_newcomers(
     verdict, known = judged(new, tmp_path / "other"), judged(new, old)
     assert verdict.rule == "paired"
     assert verdict.figures["users"] == known.figures["users"]
-    assert verdict.figures["champion"] > 0.5 * known.figures["champion"]
+    assert verdict.figures["championMean"] > 0.5 * known.figures["championMean"]
 
 
 def test_a_champion_of_the_same_time_is_compared_by_its_card(versions: tuple[Path, Path]) -> None:
