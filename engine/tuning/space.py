@@ -74,6 +74,7 @@ class Range:
 SPACE: Mapping[str, Choices | Range] = {
     "width": Choices((16, 32, 64, 96, 128)),
     "layers": Choices((1, 2, 3)),
+    "hardness": Choices((0.0, 0.1, 0.25, 0.5)),
     "temperature": Range(0.05, 0.5, is_log=True),
     "learning_rate": Range(0.003, 0.06, is_log=True),
     "steps": Choices((60, 120, 240, 480, 960)),
