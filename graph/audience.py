@@ -9,11 +9,11 @@ from graph.connection import Graph, Row
 from graph.errors import NotFoundError
 from graph.queries import COMPILE_S, ID_LENGTHS
 
-MOST_LISTED: Final = 500
+MOST_LISTED: Final = 400
 """Users on whose published list the item stands highest by score, of the first 20 places."""
-MOST_NEAR: Final = 300
+MOST_NEAR: Final = 200
 """Users nearest in the embedding."""
-MOST_ACTING: Final = 300
+MOST_ACTING: Final = 200
 """Users who interacted with the item last."""
 MOST_LOOKED_AT: Final = 10_000
 """Lists and interactions of the item among which those are looked for: of the latest transactions."""

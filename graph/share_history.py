@@ -6,13 +6,15 @@ One read, bounded whatever the graph holds: the newest shares that the user sent
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from operator import itemgetter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.connection import Graph
+from graph.connection import Graph, Row
 from graph.errors import NotFoundError
 
 MOST_OWN: Final = 500
@@ -24,6 +26,8 @@ MOST_OF_PARTNER: Final = 50
 MOST_OF_ITEM: Final = 200
 MOST_RECIPIENTS: Final = 100
 """Recipients of one share that are read."""
+MOST_OPENERS: Final = 1_000
+"""Of one share; a recipient beyond them counts as not having opened it."""
 MOST_FRIENDS: Final = 500
 MOST_EVENTS: Final = 10_000
 MOST_LOOKED_AT: Final = 10_000
@@ -37,6 +41,7 @@ LIMITS: Final = {
     "most_of_partner": MOST_OF_PARTNER,
     "most_of_item": MOST_OF_ITEM,
     "most_recipients": MOST_RECIPIENTS,
+    "most_openers": MOST_OPENERS,
     "most_friends": MOST_FRIENDS,
     "most_events": MOST_EVENTS,
     "most_looked_at": MOST_LOOKED_AT,
@@ -81,15 +86,17 @@ def read(graph: Graph, user_id: str, item_id: str) -> ShareHistory:
     return of_row(rows[0])
 
 
-def of_row(row: dict[str, Any]) -> ShareHistory:
+def of_row(row: Row) -> ShareHistory:
     """Return the history that a row of `sharing.history` holds."""
-    at_s = np.array(row.get("times", ()), dtype=np.float64)
+    shares = sorted(row.get("shares", ()), key=itemgetter(2), reverse=True)
+    counts = np.array([len(recipients) for *_, recipients, _ in shares], dtype=np.int64)
+    at_s = np.repeat(np.array([at for _, _, at, *_ in shares], dtype=np.float64), counts)
     return ShareHistory(
-        sender=_texts(row.get("senders", ())),
-        item=_texts(row.get("items", ())),
-        recipient=_texts(row.get("recipients", ())),
+        sender=np.repeat(_texts([sender for sender, *_ in shares]), counts),
+        item=np.repeat(_texts([item for _, item, *_ in shares]), counts),
+        recipient=_texts([user for *_, recipients, _ in shares for user in recipients]),
         at_s=np.where(at_s < 0, np.nan, at_s),
-        opened=np.array(row.get("opened", ()), dtype=bool),
+        opened=np.array([each for *_, opened in shares for each in opened], dtype=bool),
         partners=tuple(row.get("partners", ())),
         friends=dict(row.get("friends", ())),
     )
@@ -107,5 +114,5 @@ def require(graph: Graph, user_id: str, item_id: str) -> None:
         raise NotFoundError(f"no item {item_id}")
 
 
-def _texts(values: Any) -> NDArray[np.object_]:
+def _texts(values: Sequence[str]) -> NDArray[np.object_]:
     return np.array(values, dtype=object)

@@ -11,12 +11,12 @@ from graph.queries import COMPILE_S, ID_LENGTHS
 from graph.share_history import LIMITS as HISTORY
 from graph.share_history import MOST_FRIENDS
 
-MOST_SHARERS: Final = 5_000
+MOST_SHARERS: Final = 1_000
 """Shares of the item whose sharers count as having shared it."""
 MOST_GOT: Final = 10_000
 MOST_RECEIVED: Final = 1_000
 """Shares sent to one user, beyond the cap, among which those of the window are counted: of the latest transactions."""
-NEAREST: Final = 100
+NEAREST: Final = 50
 """Users near in the embedding, and as many who acted on the category, before consent and blocks."""
 MOST_ITEMS: Final = 20
 MOST_ACTORS: Final = 50

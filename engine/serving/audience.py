@@ -42,9 +42,9 @@ class Prospect:
 
     user_id: str
     listed: float | None = None
-    """Calibrated chance of the item on the user's published list, a logit; None where it is not on it."""
+    """Calibrated chance of the item on the user's published list, in [0, 1]; None where it is not on it."""
     last_listed: float | None = None
-    """The same of the last item of that list; None without a list."""
+    """The same of the last item of that list; None without a list, or where it was not needed."""
     similarity: float | None = None
     """Of user and item in the embedding, in [0, 1], 0.5 where unrelated; None where one of them is not in it."""
     acts: Sequence[tuple[str, float]] = ()
@@ -113,15 +113,15 @@ def published(prospect: Prospect) -> float:
     embeddings, which is 0 from a right angle on.
     """
     if prospect.listed is not None:
-        return chance(prospect.listed)
+        return prospect.listed
     if prospect.last_listed is None or prospect.similarity is None:
         return 0.0
-    return chance(prospect.last_listed) * max(2.0 * prospect.similarity - 1.0, 0.0)
+    return prospect.last_listed * max(2.0 * prospect.similarity - 1.0, 0.0)
 
 
-def chance(logit: float) -> float:
-    """Return the probability of a logit."""
-    return 0.5 * (1.0 + math.tanh(0.5 * logit))
+def chance(logit: float | None) -> float | None:
+    """Return the probability of a logit, None of None."""
+    return None if logit is None else 0.5 * (1.0 + math.tanh(0.5 * logit))
 
 
 def reasons(prospect: Prospect) -> tuple[str, ...]:
@@ -140,8 +140,8 @@ def of_row(row: Mapping[str, Any], now_s: float) -> Prospect:
     """Return the prospect that a row of the graph holds (`graph.audience`)."""
     return Prospect(
         user_id=row["userId"],
-        listed=row["listedScore"],
-        last_listed=row["lastScore"],
+        listed=chance(row["listedScore"]) if row["chance"] is None else row["chance"],
+        last_listed=chance(row["lastScore"]),
         similarity=row["similarity"],
         acts=[(kind, now_s - at_s) for kind, at_s in row["acts"]],
         influence=row["influence"],

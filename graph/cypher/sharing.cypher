@@ -1,4 +1,4 @@
-// history: who sent what to whom around a user and an item, as columns, newest first; everybody in it agrees to sharing
+// history: who sent what to whom around a user and an item, a row per share, newest first; everybody in it agrees to sharing
 MATCH (u:User {userId: $user_id})
 MATCH (i:Item {itemId: $item_id})
 WITH u, i, coalesce('sharing' IN u.consent, false) AS consented, datetime({epochSeconds: 0}) AS never
@@ -76,15 +76,14 @@ CALL (u, never, sent, received, ofItem, partners) {
   RETURN null AS s, null AS v
 }
 WITH ties, partners, never, s, v ORDER BY coalesce(s.occurredAt, never) DESC LIMIT $most_events
+WITH ties, partners, s, collect(v) AS recipients
 OPTIONAL MATCH (w:User)-[:SHARED]->(s)-[:OF_ITEM]->(j:Item)
-WHERE 'sharing' IN v.consent AND 'sharing' IN w.consent
-WITH ties, partners, CASE WHEN w IS NOT NULL THEN s END AS s, v, w, j
+WHERE 'sharing' IN w.consent
+WITH ties, partners, w.userId AS sender, j.itemId AS item, coalesce(s.occurredAt.epochSeconds, -1) AS at,
+     [v IN recipients WHERE w IS NOT NULL AND 'sharing' IN v.consent] AS recipients,
+     COLLECT { MATCH (s)<-[:OPENED]-(o:User) RETURN o LIMIT $most_openers } AS openers
 RETURN [tie IN ties | [(tie[0]).userId, tie[1]]] AS friends, [p IN partners | p.userId] AS partners,
-       collect(CASE WHEN s IS NOT NULL THEN w.userId END) AS senders,
-       collect(CASE WHEN s IS NOT NULL THEN j.itemId END) AS items,
-       collect(CASE WHEN s IS NOT NULL THEN v.userId END) AS recipients,
-       collect(CASE WHEN s IS NOT NULL THEN coalesce(s.occurredAt.epochSeconds, -1) END) AS times,
-       collect(CASE WHEN s IS NOT NULL THEN EXISTS { (v)-[:OPENED]->(s) } END) AS opened
+       collect([sender, item, at, [v IN recipients | v.userId], [v IN recipients | v IN openers]]) AS shares
 
 // people: of these users those to whom a user may send an item, with what their chance to act is made of
 MATCH (u:User {userId: $user_id})

@@ -39,9 +39,8 @@ def test_lists_embedding_influence_and_friends_of_the_live_version(graph: Graph)
     assert (head["modelVersion"], head["publicationSeq"], head["available"], head["current"]) == ("v1", 1, True, True)
     assert set(found) == {"ann", "ben", "cat", "dan", "eve"}
     ben, eve = found["ben"], found["eve"]
-    # the list falls from 4.0 by 0.1 an item, 40 items long
-    assert ben["listedScore"] == pytest.approx(3.7)
-    assert ben["lastScore"] == pytest.approx(0.1)
+    # the list falls from 4.0 by 0.1 an item: 1 / (1 + exp(-3.7))
+    assert ben["chance"] == pytest.approx(0.975873)
     assert (ben["influence"], ben["percentile"], ben["friendsSeen"]) == (5.0, 100.0, [False, False])
     # ben stands at angle 0.375, i03 at 3 * 1.5 / 39
     assert ben["similarity"] == pytest.approx((1 + 0.96646) / 2, abs=1e-4)
@@ -56,7 +55,9 @@ def test_an_item_off_the_first_twenty_places_is_found_by_the_embedding(graph: Gr
             u.recommendedScores_a = u.recommendedScores_a[..30], u.recommendedScores_b = u.recommendedScores_b[..30]"""
     )
     _, found = read(graph, "i35")
+    # the list falls from 4.0 by 0.1 an item, 40 items long
     assert found["ann"]["listedScore"] == pytest.approx(0.5)
+    assert found["ann"]["lastScore"] == pytest.approx(0.1)
     assert found["dan"]["listedScore"] is None
     assert found["dan"]["lastScore"] == pytest.approx(1.1)
 
@@ -137,4 +138,11 @@ def test_after_a_flip_the_other_slot_answers(graph: Graph, settings: Settings) -
     publish(graph, settings, small_shop.artifact("v2"))
     head, found = read(graph, "i03")
     assert (head["modelVersion"], head["publicationSeq"]) == ("v2", 2)
-    assert found["dan"]["listedScore"] == pytest.approx(3.7)
+    assert found["dan"]["chance"] == pytest.approx(0.975873)
+
+
+def test_copies_of_another_version_are_no_chances(graph: Graph, cypher: Any) -> None:
+    cypher("MATCH (:User {userId: 'ann'})-[r:RECOMMENDED]->() SET r.modelVersion = 'v1', r.score = 0.5")
+    ann = read(graph, "i03")[1]["ann"]
+    assert ann["chance"] is None
+    assert ann["listedScore"] == pytest.approx(3.7)

@@ -54,6 +54,25 @@ def test_what_writes_and_counts_names_the_index_it_seeks_in() -> None:
     assert missing == []
 
 
+SERVING = ("sharing.", "audience.")
+"""Queries of one request that look around one user or item."""
+
+
+@pytest.mark.parametrize("name", [name for name in cypher_text.names() if name.startswith(SERVING)])
+def test_what_is_asked_around_one_node_begins_at_indexes(name: str, settings: Settings, cypher: Cypher) -> None:
+    cypher("CALL db.awaitIndexes(60)")
+    text = cypher_text.load(name)
+    parameters = dict.fromkeys(re.findall(r"\$([A-Za-z_][A-Za-z0-9_]*)", text))
+    auth = (settings.neo4j_user, settings.password())
+    with (
+        GraphDatabase.driver(settings.bolt_uri, auth=auth, notifications_min_severity="OFF") as driver,
+        driver.session() as session,
+    ):
+        plan = session.run(f"EXPLAIN {text}", parameters).consume().plan
+    assert plan is not None
+    assert scans(plan) == []
+
+
 SCANNING = {
     "cascades.count_roots": ["NodeByLabelScan s:Share"],
     "cascades.touches": ["NodeByLabelScan t:KithTouch"],
