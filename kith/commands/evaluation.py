@@ -29,6 +29,12 @@ def register(commands: Any) -> None:
     sizes = evaluate.add_argument_group("cascade-size")
     sizes.add_argument("--after", type=duration_s, default=3_600.0, metavar="TIME", help="window (default 1h)")
     sizes.add_argument("--at", type=duration_s, default=86_400.0, metavar="TIME", help="horizon (default 24h)")
+    sharing = evaluate.add_argument_group("share-target")
+    sharing.add_argument("--test", type=Path, metavar="FILE", help="the events that are scored")
+    sharing.add_argument(
+        "--history", type=Path, action="append", default=[], metavar="FILE", help="more events before the test's"
+    )
+    sharing.add_argument("--online", action="store_true", help="events of the test are history once they are past")
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
     bench.add_argument(
         "name",
@@ -94,11 +100,28 @@ def _cascade_size(arguments: argparse.Namespace, show: Progress) -> dict[str, An
     )
 
 
+def _share_target(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.errors import DataError
+    from engine.propagation.sharetarget.evaluate import evaluate_share_targets
+
+    if arguments.test is None:
+        raise DataError("share-target needs --test FILE, the events that are scored")
+    return evaluate_share_targets(
+        arguments.data,
+        arguments.test,
+        arguments.history,
+        online=arguments.online,
+        seed=arguments.seed,
+        report=show,
+    )
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
     "encoder": _encoder,
     "cascade-size": _cascade_size,
+    "share-target": _share_target,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 

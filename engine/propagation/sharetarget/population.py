@@ -1,0 +1,85 @@
+"""Count a population out of a history, and factorise who shares with whom."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from engine.serving.sharetarget.evidence import DAY_S, fresh
+from engine.serving.sharetarget.history import Float, History
+from engine.serving.sharetarget.population import STRANGERS, Floats, Population
+
+LATELY_S = 2 * DAY_S
+"""Half-life of what counts as lately."""
+ACTIVE = 200
+DIMENSIONS = 32
+_OVERSAMPLING, _POWERS = 8, 3
+
+
+def count_population(history: History, now_s: int, seed: int, dimensions: int = DIMENSIONS) -> Population:
+    """Return the figures of everybody as of `now_s`; events from then on do not count."""
+    known = slice(0, int(history.first_not_before(np.array([now_s]))[0]))
+    sender, recipient = history.sender[known], history.recipient[known]
+    weight = fresh((now_s - history.time_s[known]).astype(np.float64), LATELY_S)
+    users = history.users
+    pair, pair_events = np.unique(sender * users + recipient, return_counts=True)
+    received, lately = np.bincount(recipient, minlength=users), np.bincount(recipient, weight, users)
+    senders = np.bincount(pair % users, minlength=users)
+    sent, sending = np.bincount(sender, minlength=users), np.bincount(sender, weight, users)
+    counts = np.stack([received, lately, senders, sent, sending], axis=1).astype(np.float32)
+    active = np.lexsort((np.arange(users), -lately))[:ACTIVE]
+    active = active[lately[active] > 0].astype(np.int64)
+    sends, receives = factors(
+        pair // users, pair % users, np.log1p(pair_events), users, dimensions=dimensions, seed=seed
+    )
+    return Population(counts, sends, receives, _nearest(sends, receives), active)
+
+
+def factors(
+    source: np.ndarray, target: np.ndarray, weight: Float, users: int, *, dimensions: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Return (U, D) left and right factors of the weights, each divided by the root of both ends' totals.
+
+    Halko, Martinsson and Tropp, Finding structure with randomness (2011), algorithms 4.4 and 5.1.
+    """
+    dimensions = min(dimensions, max(users - 1, 1))
+    if not len(source):
+        return np.zeros((users, dimensions), np.float32), np.zeros((users, dimensions), np.float32)
+    out, into = np.bincount(source, weight, users), np.bincount(target, weight, users)
+    scaled = (weight / np.sqrt(out[source] * into[target])).astype(np.float32)
+    place = torch.from_numpy(np.stack([source, target]).astype(np.int64))
+    matrix = torch.sparse_coo_tensor(place, torch.from_numpy(scaled), (users, users)).coalesce().to_sparse_csr()
+    turned = torch.sparse_coo_tensor(place.flip(0), torch.from_numpy(scaled), (users, users)).coalesce().to_sparse_csr()
+    width = min(dimensions + _OVERSAMPLING, users)
+    draw = torch.from_numpy(np.random.default_rng(seed).standard_normal((users, width)).astype(np.float32))
+    basis, _ = torch.linalg.qr(matrix @ draw)
+    for _ in range(_POWERS):
+        basis, _ = torch.linalg.qr(turned @ basis)
+        basis, _ = torch.linalg.qr(matrix @ basis)
+    left, values, right = torch.linalg.svd((turned @ basis).T, full_matrices=False)
+    root = torch.sqrt(values[:dimensions])
+    sends = (basis @ left[:, :dimensions]) * root
+    return sends.numpy(), (right[:dimensions].T * root).numpy()
+
+
+def _nearest(sends: Floats, receives: Floats, batch: int = 256) -> np.ndarray:
+    """Return (U, STRANGERS) users of largest positive product, best first, -1 where there are fewer."""
+    users = len(sends)
+    k = min(STRANGERS, users - 1)
+    nearest = np.full((users, max(k, 0)), -1, dtype=np.int64)
+    active = np.flatnonzero(np.abs(sends).sum(axis=1) > 1e-6)
+    some = np.flatnonzero(np.abs(receives).sum(axis=1) > 1e-6)
+    k = min(k, len(some) - 1)
+    if k <= 0:
+        return nearest
+    for start in range(0, len(active), batch):
+        rows = active[start : start + batch]
+        score = sends[rows] @ receives[some].T
+        score[rows[:, None] == some[None, :]] = -np.inf
+        best = np.argpartition(-score, k, axis=1)[:, :k]
+        value = np.take_along_axis(score, best, axis=1)
+        order = np.argsort(-value, axis=1, kind="stable")
+        value = np.take_along_axis(value, order, axis=1)
+        found = np.where(value > 1e-6, some[np.take_along_axis(best, order, axis=1)], -1)
+        nearest[rows, :k] = found
+    return nearest
