@@ -25,8 +25,13 @@ INTERESTED = 0.7
 """Interest from which it is named as a reason."""
 
 KNOWN_REASONS = ("openedBefore", "sharedBefore", "sharesBack", "friend", "friendsShared", "interest")
-STRANGER_REASONS = ("similarTaste", "interestedInCategory")
-TARGET_REASONS = (*KNOWN_REASONS, *STRANGER_REASONS)
+STRANGER_REASONS = (
+    "similarTaste",  # near in an embedding: of the interest model, or of who shares with whom
+    "interestedInCategory",
+    "activeReceiver",  # nothing but that they receive much lately
+)
+TARGET_REASONS = (*KNOWN_REASONS, "friendsOfFriends", *STRANGER_REASONS)
+"""friendsOfFriends: met by the same users."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,12 +116,19 @@ def _share_target(arguments: argparse.Namespace, show: Progress) -> dict[str, An
     )
 
 
+def _new_links(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.propagation.sharetarget.newlinks import evaluate_new_links
+
+    return evaluate_new_links(arguments.data, seed=arguments.seed, report=show)
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
     "encoder": _encoder,
     "cascade-size": _cascade_size,
     "share-target": _share_target,
+    "new-links": _new_links,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 

@@ -47,16 +47,20 @@ def factors(
         return np.zeros((users, dimensions), np.float32), np.zeros((users, dimensions), np.float32)
     out, into = np.bincount(source, weight, users), np.bincount(target, weight, users)
     scaled = (weight / np.sqrt(out[source] * into[target])).astype(np.float32)
-    place = torch.from_numpy(np.stack([source, target]).astype(np.int64))
-    matrix = torch.sparse_coo_tensor(place, torch.from_numpy(scaled), (users, users)).coalesce().to_sparse_csr()
-    turned = torch.sparse_coo_tensor(place.flip(0), torch.from_numpy(scaled), (users, users)).coalesce().to_sparse_csr()
+    value = torch.from_numpy(scaled)[:, None]
+    ends = torch.from_numpy(source.astype(np.int64)), torch.from_numpy(target.astype(np.int64))
+
+    def times(dense: torch.Tensor, *, turned: bool) -> torch.Tensor:
+        into_row, of_row = ends[::-1] if turned else ends
+        return torch.zeros(users, dense.shape[1]).index_add_(0, into_row, value * dense[of_row])
+
     width = min(dimensions + _OVERSAMPLING, users)
     draw = torch.from_numpy(np.random.default_rng(seed).standard_normal((users, width)).astype(np.float32))
-    basis, _ = torch.linalg.qr(matrix @ draw)
+    basis, _ = torch.linalg.qr(times(draw, turned=False))
     for _ in range(_POWERS):
-        basis, _ = torch.linalg.qr(turned @ basis)
-        basis, _ = torch.linalg.qr(matrix @ basis)
-    left, values, right = torch.linalg.svd((turned @ basis).T, full_matrices=False)
+        basis, _ = torch.linalg.qr(times(basis, turned=True))
+        basis, _ = torch.linalg.qr(times(basis, turned=False))
+    left, values, right = torch.linalg.svd(times(basis, turned=True).T, full_matrices=False)
     root = torch.sqrt(values[:dimensions])
     sends = (basis @ left[:, :dimensions]) * root
     return sends.numpy(), (right[:dimensions].T * root).numpy()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.errors import DataError, TrainingError
 from engine.propagation.sharetarget.examples import Examples
 from engine.propagation.sharetarget.ranks import mean_reciprocal, ranks
-from engine.serving.sharetarget.model import RankModel, screened
+from engine.serving.sharetarget.model import SCREENED, RankModel, screened
 
 MIN_ANSWERED = 200
 """Questions whose answer is a candidate; with fewer nothing is learned."""
@@ -22,13 +22,15 @@ SCREEN_QUESTIONS = 8_000
 class RankSettings:
     """Settings of the ranker."""
 
-    hidden: int = 48
+    hidden: int = 64
     epochs: int = 5
     batch: int = 256
     rate: float = 2e-3
     decay: float = 1e-3
     dropout: float = 0.1
     networks: int = 2
+    screened: int = SCREENED
+    """Candidates of a question that the networks see."""
 
 
 CHOICES: tuple[dict[str, float], ...] = ({"dropout": 0.1}, {"dropout": 0.3})
@@ -66,7 +68,7 @@ def fit(examples: Examples, settings: RankSettings, seed: int) -> RankModel:
         raise DataError(f"{len(examples)} shares have a recipient who could be foreseen; {MIN_ANSWERED} are needed")
     mean = examples.signals.mean(axis=0, dtype=np.float64).astype(np.float32)
     scale = np.maximum(examples.signals.std(axis=0, dtype=np.float64), 1e-6).astype(np.float32)
-    blank = RankModel(mean, scale, np.zeros_like(mean), ())
+    blank = RankModel(mean, scale, np.zeros_like(mean), (), settings.screened)
     screen = _fit_screen(blank, examples, seed)
     model = replace(blank, screen=screen)
     close = _close(model, examples)
@@ -79,7 +81,7 @@ def _close(model: RankModel, examples: Examples) -> Examples:
     z = model.standardised(examples.signals)
     row = examples.row
     kept = np.zeros(len(row), dtype=bool)
-    kept[screened((z @ model.screen).astype(np.float64), row)] = True
+    kept[screened((z @ model.screen).astype(np.float64), row, model.screened)] = True
     kept[examples.answer] = True
     place = np.cumsum(kept) - 1
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(examples)))])

@@ -55,9 +55,10 @@ def share(look: Evidence) -> Signals:
     alike = np.bincount(share_of, among.astype(np.float64), minlength=len(share_key))
     size = np.bincount(share_of, minlength=len(share_key)).astype(np.float64)
     alike = ratio(alike, np.sqrt(size) * np.sqrt(np.maximum(came, 1.0))[share_key // history.items])
-    together = look.total(o_place[earlier], alike[share_of] * fresh(o_age[earlier], 3 * DAY_S))
+    weight = alike[share_of] * fresh(o_age[earlier], 3 * DAY_S)
+    together = look.total(o_place[earlier], weight)
     found["came_with"] = np.log1p(together)
-    found["came_with_part"] = ratio(together, look.by_question(row, together)[row])
+    found["came_with_part"] = ratio(together, look.by_question(o_row[earlier], weight)[row])
     found["shares_apart"] = np.log1p(np.bincount(share_key // history.items, minlength=len(came)).astype(np.float64))[
         row
     ]
@@ -112,7 +113,7 @@ def formula(look: Evidence) -> Signals:
     n_u = look.ties.friends[questions.user] + look.by_question(look.seen.partner_row)
     return {
         "friendship": np.log1p(friendship),
-        "passed": ratio(_passed(look), d_v),
+        "passed": ratio(passed(look), d_v),
         "tie_receiver": ratio(tie, np.maximum(d_v, tie)),
         "tie_sender": ratio(tie, d_u[pairs.row]),
         "acts_receiver": np.log1p(ratio(acts, n_v)),
@@ -120,14 +121,15 @@ def formula(look: Evidence) -> Signals:
     }
 
 
-def _passed(look: Evidence) -> Float:
-    """Return (C,) S(i,v): strength of v's ties to those who shared i, u among them."""
+def passed(look: Evidence, *, with_u: bool = True) -> Float:
+    """Return (C,) S(i,v): strength of v's ties to those who shared i; u is one of them, or does not count."""
     history, questions = look.history, look.questions
     row, event = look.seen.item_row, look.seen.item_event
     every = np.arange(len(questions), dtype=np.int64)
     sharer_row = np.concatenate([row, every])
     sharer = np.concatenate([history.sender[event], questions.user])
-    keys = np.unique(sharer_row * history.users + sharer)
+    counted = np.full(len(sharer), with_u) | (sharer != questions.user[sharer_row])
+    keys = np.unique((sharer_row * history.users + sharer)[counted])
     steps = look.circle
     through = _contains(keys, steps.row * history.users + steps.other)
     strength = look.total(look.partner_place[through])
@@ -135,7 +137,7 @@ def _passed(look: Evidence) -> Float:
     partner = look.seen.partner[look.seen.circle_place]
     reverse = _contains(keys, steps.row * history.users + partner)
     seen_by_partners = look.total(steps.place[reverse])
-    is_partner = look.total(look.own.place) > 0
+    is_partner = look.total(look.partner_place) > 0
     share_row, share_user = keys // history.users, keys % history.users
     position = np.searchsorted(look.pairs.row, [share_row, share_row + 1])
     counts = position[1] - position[0]

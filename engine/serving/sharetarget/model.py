@@ -3,8 +3,8 @@
     score(x) = mean_n ( w_n . z + relu(relu(z A_n + a_n) B_n + b_n) . c_n )
     z = clip((x - mean) / scale, -LIMIT, LIMIT)
 
-Only the SCREENED candidates of a question that the screen puts first are scored; the rest follow in its order. So that
-both can be compared, they are lowered below the scored ones.
+The networks score the `screened` candidates of a question that the screen puts first; the rest follow in its order, as
+their scores are lowered below the others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.serving.sharetarget.history import Float, Int
 from engine.serving.sharetarget.population import Floats
 
 LIMIT = 6.0
-SCREENED = 32
+SCREENED = 48
 LAYERS = ("w", "A", "a", "B", "b", "c")
 BELOW = 1e6
 """What is taken from the screen's score of a candidate that is not scored."""
@@ -38,12 +38,14 @@ class RankModel:
     """(F,) weights of the screen."""
     networks: tuple[Mapping[str, Floats], ...]
     """Each LAYERS: w (F,), A (F, H), a (H,), B (H, K), b (K,), c (K,)."""
+    screened: int = SCREENED
+    """Candidates of a question that the networks score."""
 
     def score(self, signals: NDArray[np.float32], row: Int) -> Float:
         """Return (C,) scores; `row` (C,) is each candidate's question, ascending."""
         z = self.standardised(signals)
         first = (z @ self.screen).astype(np.float64)
-        chosen = screened(first, row)
+        chosen = screened(first, row, self.screened)
         found = first - BELOW
         found[chosen] = self._networks(z[chosen])
         return found
@@ -54,7 +56,12 @@ class RankModel:
 
     def to_arrays(self) -> dict[str, Floats]:
         """Return the weights by name."""
-        arrays = {"mean": self.mean, "scale": self.scale, "screen": self.screen}
+        arrays = {
+            "mean": self.mean,
+            "scale": self.scale,
+            "screen": self.screen,
+            "screened": np.array([self.screened], np.float32),
+        }
         for place, network in enumerate(self.networks):
             arrays |= {f"net{place}.{name}": network[name] for name in LAYERS}
         return arrays
@@ -69,7 +76,7 @@ class RankModel:
         try:
             count = sum(name.endswith(".w") for name in arrays)
             networks = tuple({name: arrays[f"net{place}.{name}"] for name in LAYERS} for place in range(count))
-            model = cls(arrays["mean"], arrays["scale"], arrays["screen"], networks)
+            model = cls(arrays["mean"], arrays["scale"], arrays["screen"], networks, int(arrays["screened"][0]))
         except KeyError as error:
             raise ArtifactError(f"the share-target model lacks the array {error}") from None
         shapes = {len(model.mean), len(model.scale), len(model.screen), *(len(each["A"]) for each in networks)}
@@ -86,7 +93,7 @@ class RankModel:
         return total / len(self.networks)
 
 
-def screened(first: Float, row: Int, limit: int = SCREENED) -> Int:
+def screened(first: Float, row: Int, limit: int) -> Int:
     """Return the places of the `limit` candidates of each question that the screen puts first, ascending."""
     order = np.lexsort((np.arange(len(row)), -first, row))
     start = np.searchsorted(row, row)

@@ -5,11 +5,14 @@ Counted once, when the ranker is trained, and kept with it as arrays. A user tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import ArtifactError
 from engine.serving.sharetarget.history import Float, Int
 
 Floats = NDArray[np.float32]
@@ -46,6 +49,25 @@ class Population:
             return np.where(known[:, None], table[np.maximum(rows, 0)], np.float32(0.0))
 
         return Population(taken(self.counts), taken(self.sends), taken(self.receives), nearest, active[active >= 0])
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], users: int) -> Population:
+        """Return the population of `users` users out of arrays by name.
+
+        Raises:
+            ArtifactError: an array is missing, has other rows, or names a user who is not there.
+        """
+        try:
+            counts, sends, receives = (arrays[name] for name in ("counts", "sends", "receives"))
+            nearest, active = (arrays[name].astype(np.int64) for name in ("nearest", "active"))
+        except KeyError as error:
+            raise ArtifactError(f"the share-target model lacks the array {error}") from None
+        tables = (counts, sends, receives, nearest)
+        if any(table.ndim != 2 or len(table) != users for table in tables) or counts.shape[1] != len(COUNTS):
+            raise ArtifactError(f"the share-target model's population is not one of {users} users")
+        if max(nearest.max(initial=-1), active.max(initial=-1)) >= users or active.min(initial=0) < 0:
+            raise ArtifactError("the share-target model's population names a user who is not there")
+        return cls(counts, sends, receives, nearest, active)
 
     def near(self, user: Int) -> tuple[Int, Int]:
         """Return (row, user): for each of Q users those listed as nearest."""

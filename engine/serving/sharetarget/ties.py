@@ -38,10 +38,11 @@ class Ties:
         friends: Int | None = None,
     ) -> Ties:
         """Return ties; totals that are not given are those of the ties listed."""
+        one, other = np.asarray(one, np.int64), np.asarray(other, np.int64)
         ends, both = np.concatenate([one, other]), np.concatenate([strength, strength])
         return cls(
-            np.asarray(one, np.int64),
-            np.asarray(other, np.int64),
+            one,
+            other,
             np.asarray(strength, np.float64),
             users,
             np.bincount(ends, both, users) if total is None else total,
