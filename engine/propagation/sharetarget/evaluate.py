@@ -94,7 +94,7 @@ def evaluate_share_targets(
     del early, late
     rank = _test_ranks(data, mode, final, seed, report)
     result = _results(data, rank, seed)
-    result["chosen"] = {"dropout": chosen.dropout, "tried": tried, "gap_s": mode.gap_s}
+    result["chosen"] = {"epochs": chosen.epochs, "dropout": chosen.dropout, "tried": tried, "gap_s": mode.gap_s}
     result["ablation"] = compared
     overall = result.pop("interval")
     result |= {"interval": overall, "seed": seed, "seconds": round(time.perf_counter() - began, 2)}

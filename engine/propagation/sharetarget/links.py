@@ -85,8 +85,12 @@ class LinkGraph:
     """S"""
     popular: Int
     """(POPULAR,) users of most inviters, most first."""
+    closers: Int
+    """Users of at least two inviters, whom factors may make candidates."""
     sends: NDArray[np.float32]
+    """(U, D)"""
     receives: NDArray[np.float32]
+    """(U, D)"""
     column: Int
     """(U,) column of the linear model, -1 for none."""
     linear_users: Int
@@ -109,7 +113,9 @@ def link_graph(inviter: Int, voter: Int, users: int, seed: int) -> LinkGraph:
     column = np.full(users, -1, dtype=np.int64)
     column[chosen] = np.arange(len(chosen))
     linear = _ease(both, column, len(chosen))
-    return LinkGraph(users, out, into, both, order[:POPULAR], sends, receives, column, chosen, linear)
+    return LinkGraph(
+        users, out, into, both, order[:POPULAR], np.flatnonzero(degree > 1), sends, receives, column, chosen, linear
+    )
 
 
 def link_examples(graph: LinkGraph, inviters: Int) -> Examples:
@@ -133,26 +139,24 @@ def _candidates(graph: LinkGraph, u: int, sums: Float) -> tuple[Int, NDArray[np.
     back = into.of(u)
     columns = graph.column[both.of(u)]
     linear = graph.linear[columns[columns >= 0]].sum(axis=0)
-    close = graph.receives @ graph.sends[u]
+    close = graph.receives[graph.closers] @ graph.sends[u]
     chosen = [
         back,
         near[_first(sums[1][near], NEAR)],
         far[_first(sums[7][far], FAR)],
         graph.popular,
         graph.linear_users[_first(linear, LINEAR)],
-        _first(close, CLOSE),
+        graph.closers[_first(close, CLOSE)],
     ]
     user = np.unique(np.concatenate(chosen))
     user = user[~np.isin(user, own) & (user != u)]
-    signals = _signals(graph, u, user, sums=sums, linear=linear, close=close)
+    signals = _signals(graph, u, user, sums=sums, linear=linear)
     sums[:, near] = 0.0
     sums[:, far] = 0.0
     return user, signals
 
 
-def _signals(
-    graph: LinkGraph, u: int, user: Int, *, sums: Float, linear: NDArray[np.float32], close: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _signals(graph: LinkGraph, u: int, user: Int, *, sums: Float, linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the signals of candidates, (len(user), len(NAMES))."""
     inviters = np.diff(graph.into.indptr)
     column = graph.column[user]
@@ -167,7 +171,7 @@ def _signals(
         "popular_share": inviters[user] / max(int(inviters.max()), 1),
         "inviter_too": np.log1p(np.diff(graph.out.indptr)[user]),
         "linear": np.sign(weight) * np.log1p(20.0 * np.abs(weight)),
-        "factors": close[user] * 10.0,
+        "factors": graph.receives[user] @ graph.sends[u] * 10.0,
         "factors_back": graph.sends[user] @ graph.receives[u] * 10.0,
         "u_out": np.full(len(user), np.log1p(len(graph.out.of(u)))),
         "u_in": np.full(len(user), np.log1p(len(graph.into.of(u)))),

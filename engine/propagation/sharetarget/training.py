@@ -28,12 +28,12 @@ class RankSettings:
     rate: float = 2e-3
     decay: float = 1e-3
     dropout: float = 0.1
-    networks: int = 2
+    networks: int = 3
     screened: int = SCREENED
     """Candidates of a question that the networks see."""
 
 
-CHOICES: tuple[dict[str, float], ...] = ({"dropout": 0.1}, {"dropout": 0.3})
+CHOICES: tuple[dict[str, float], ...] = ({"epochs": 5, "dropout": 0.3}, {"epochs": 2, "dropout": 0.5})
 """Settings that are tried on the cut."""
 
 
