@@ -71,3 +71,20 @@ def test_events_wait_for_one_day_at_least() -> None:
     assert Settings.load({"KITH_WAIT_DAYS": "1"}).wait_days == 1
     with pytest.raises(SettingsError, match="KITH_WAIT_DAYS is 0"):
         Settings.load({"KITH_WAIT_DAYS": "0"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KITH_SHARE_CAP", "-1"),
+        ("KITH_SHARE_CAP", "1001"),
+        ("KITH_SHARE_CAP", "few"),
+        ("KITH_SHARE_CAP_HOURS", "0"),
+        ("KITH_SHARE_CAP_HOURS", "nan"),
+        ("KITH_SHARE_CAP_HOURS", "8761"),
+    ],
+)
+def test_the_cap_on_shares_has_a_range(variable: str, value: str) -> None:
+    assert Settings.load({"KITH_SHARE_CAP": "0", "KITH_SHARE_CAP_HOURS": "0.5"}).share_cap == 0
+    with pytest.raises(SettingsError, match=variable):
+        Settings.load({variable: value})
