@@ -106,7 +106,7 @@ def stranger_reasons(stranger: Stranger) -> tuple[str, ...]:
     """Return why a stranger is named, in the order of TARGET_REASONS."""
     holds = {"similarTaste": stranger.similarity is not None, "interestedInCategory": stranger.acts > 0}
     known = [name for name in reasons(stranger.candidate) if name in ("friendsShared", "interest")]
-    return (*known, *(name for name in STRANGER_REASONS if holds[name]))
+    return (*known, *(name for name in STRANGER_REASONS if holds.get(name)))
 
 
 def target(candidate: Candidate) -> Target:
