@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifact import read_snapshot, write_artifact
-from engine.errors import ArtifactError, EngineError
+from engine.errors import ArtifactError, DataError, EngineError
 from engine.evaluation import top_k
 from engine.influence.scoring import score_users
 from engine.interest import card
@@ -31,6 +31,7 @@ from engine.interest.ranker import Ranker
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.propagation.estimation import edge_probabilities
+from engine.propagation.sharetarget.shop import learn
 from engine.serving.bundle import serving_arrays, serving_card
 from engine.tuning.space import read_settings
 from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
@@ -116,8 +117,13 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
     edges = edge_probabilities(snapshot)
     influence = score_users(edges, np.random.default_rng([settings.seed, 2]), threads=threads)
 
+    say("share targets", "learning whom users share items with")
+    share_tables, share_weights, share_card = _share_targets(snapshot, settings.seed)
+
     say("write", f"writing {out}")
     tables, weights = _serving(ranker, settings)
+    tables |= share_tables
+    weights |= share_weights
     tables |= _lists("recommended", recommended) | _lists("similar", similar)
     tables |= _lists("influences", strongest(edges, settings.influences))
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
@@ -143,6 +149,7 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
             "calibration": card.calibration(choice),
             "sizes": card.sizes(tables, weights),
             "serving": serving_card(ranker.scorers(settings.itemitem_neighbours), choice.weights),
+            "shareTargets": share_card,
             "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
             "timings": say.timings(choice, ranker),
         },
@@ -208,6 +215,17 @@ def _serving(ranker: Ranker, settings: TrainSettings) -> tuple[dict[str, NDArray
     tables, weights = serving_arrays(ranker.scorers(settings.itemitem_neighbours), small=settings.deep_int8)
     tables |= {"user_embedding": ranker.user_embedding, "item_embedding": ranker.models.encoder.item_embedding}
     return tables, weights
+
+
+def _share_targets(
+    snapshot: GraphSnapshot, seed: int
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return tables, weights and card of the ranker of share targets; without shares enough, why there is none."""
+    try:
+        ranker, told = learn(snapshot, seed)
+    except DataError as error:
+        return {}, {}, {"learned": False, "reason": str(error)}
+    return *ranker.to_folder(), {"learned": True, **told}
 
 
 class _Stages:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from engine import training
-from engine.artifact import read_artifact, write_snapshot
+from engine.artifact import read_artifact, read_tables, read_weights, write_snapshot
 from engine.errors import DataError
 from engine.interest.training import EncoderSettings
 from engine.serving.bundle import load
+from engine.serving.sharetarget.ranker import Ranker
 from engine.types import EdgeProbabilities, Edges, GraphSnapshot, Nodes
 from engine.world import WorldSettings, generate
 from engine.world.export import to_snapshot
@@ -50,6 +51,13 @@ def test_nothing_a_user_acted_on_is_recommended(snapshot: GraphSnapshot, folder:
     lists = read_artifact(folder).recommended.target
     acted = set(zip(snapshot.interactions.source.tolist(), snapshot.interactions.target.tolist(), strict=True))
     assert not acted & {(user, item) for user, row in enumerate(lists.tolist()) for item in row}
+
+
+def test_share_targets_are_learned_or_it_is_said_why_not(snapshot: GraphSnapshot, folder: Path) -> None:
+    card = read_artifact(folder).metrics["shareTargets"]
+    ranker = Ranker.from_folder(read_tables(folder), read_weights(folder), snapshot.users.ids)
+    assert card["learned"] == (ranker is not None)
+    assert card["learned"] or "are needed" in card["reason"]
 
 
 def test_the_metrics_are_a_model_card(folder: Path) -> None:

@@ -21,11 +21,13 @@ from engine.types import NO_TIME, GraphSnapshot
 
 MAX_EVENTS = 1_000_000
 """Newest share events that are read."""
-MAX_QUESTIONS = 30_000
+MAX_QUESTIONS = 8_000
 """Newest openings that are asked for; a tenth of them, the newest, is the cut."""
 BLOCKS = 10
 """Parts of the questions; each has the population as it was before it."""
 CUT = 0.1
+SETTINGS = RankSettings(hidden=32, epochs=3, dropout=0.3, networks=1)
+"""Chosen for the time they take: a training is to grow by half a minute at most."""
 
 
 def learn(snapshot: GraphSnapshot, seed: int, settings: RankSettings | None = None) -> tuple[Ranker, dict[str, Any]]:
@@ -42,8 +44,15 @@ def learn(snapshot: GraphSnapshot, seed: int, settings: RankSettings | None = No
     Raises:
         DataError: too few shares have a recipient who could be foreseen.
     """
-    torch.set_num_threads(1)
-    settings = settings or RankSettings()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # batches are small: threads would wait for each other
+    try:
+        return _learn(snapshot, seed, settings or SETTINGS)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _learn(snapshot: GraphSnapshot, seed: int, settings: RankSettings) -> tuple[Ranker, dict[str, Any]]:
     history, ties = history_of(snapshot), ties_of(snapshot)
     asked = np.flatnonzero((history.opened_s < NOT_OPENED) & (history.sender != history.recipient))
     if len(asked) < 2 * MIN_ANSWERED:

@@ -25,6 +25,9 @@ from engine.serving.sharetarget.reasons import reasons_of
 from engine.serving.sharetarget.signals import COLUMNS, signals
 from engine.serving.sharetarget.ties import Ties
 
+PREFIX = "share_target."
+"""Of the ranker's arrays in a model folder."""
+POPULATION_ARRAYS = ("counts", "sends", "receives", "nearest", "active")
 MAX_ROWS = 25_000
 """Most share events of one question; more are cut to the newest."""
 
@@ -121,6 +124,28 @@ class Ranker:
         """Return the ids of the evidence's users and all that the question is answered from."""
         ids, known, questions = self._localised(question, events, ties)
         return ids, look_at(known, questions)
+
+    def to_folder(self) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+        """Return the tables (rows of users) and the weights under which a model folder keeps the ranker."""
+        arrays = {f"{PREFIX}{name}": array for name, array in self.to_arrays().items()}
+        tables = {name: array for name, array in arrays.items() if name.removeprefix(PREFIX) in POPULATION_ARRAYS}
+        return tables, {name: array for name, array in arrays.items() if name not in tables}
+
+    @classmethod
+    def from_folder(
+        cls, tables: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]], user_ids: NDArray[np.object_]
+    ) -> Ranker | None:
+        """Return the ranker of a model folder, None where it holds none: too few shares, or an older folder.
+
+        Raises:
+            ArtifactError: an array is missing or does not fit.
+        """
+        own = {
+            name.removeprefix(PREFIX): array
+            for name, array in (*tables.items(), *weights.items())
+            if name.startswith(PREFIX)
+        }
+        return cls.from_arrays(own, user_ids) if own else None
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return model and population as arrays by name."""

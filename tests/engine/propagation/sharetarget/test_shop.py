@@ -72,7 +72,11 @@ def test_a_shop_with_habits_gets_a_ranker_that_knows_them() -> None:
     ranker, card = shop.learn(whole, seed=1, settings=RankSettings(hidden=8, networks=1))
     assert card["mrr@5"] > 0.6
     assert card["shares"] == len(frame)
-    again = Ranker.from_arrays(ranker.to_arrays(), ranker.user_ids)
+    tables, weights = ranker.to_folder()
+    assert {len(table) for name, table in tables.items() if not name.endswith("active")} == {60}
+    again = Ranker.from_folder({**tables, "other": np.zeros(1)}, weights, ranker.user_ids)
+    assert again is not None
+    assert Ranker.from_folder({"other": np.zeros(1)}, {}, ranker.user_ids) is None
     mine = frame[(frame.inviter == 7) | (frame.voter == 7)]
     rows = EventRows(
         [f"u{n:04d}" for n in mine.inviter],
