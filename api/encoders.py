@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.errors import EngineError
 from engine.serving import bundle, live
 from engine.serving.scorers import Newcomer
+from engine.serving.sharetarget.ranker import Ranker
 
 log = logging.getLogger("kith.api")
 ABSENT_S = 10.0
@@ -107,6 +108,11 @@ class Encoders:
             lists.score[0, :count].tolist(),
             (codes[:, 0] * 256 + codes[:, 1]).tolist(),
         )
+
+    def share_ranker(self, model_version: str) -> Ranker | None:
+        """Return the version's ranker of share targets; None where its folder is not here or holds none."""
+        encoder = self._find(model_version)
+        return None if encoder is None else encoder.share_ranker
 
     def unknown_items(self, model_version: str, items: Sequence[str]) -> list[str] | None:
         """Return those of the items that the version does not hold; None where its encoder is not here yet."""

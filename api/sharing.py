@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from api.services import Services
-from engine.serving.sharing import Candidate, Stranger, Target, rank, rank_strangers
+from engine.serving.sharetarget.ranker import EventRows, Question, Ranker, TieRows
+from engine.serving.sharing import (
+    STRANGER_REASONS,
+    TARGET_REASONS,
+    Candidate,
+    Stranger,
+    Target,
+    formula,
+    rank,
+    rank_strangers,
+    reasons,
+)
 from graph import share_history, share_people
 from graph.share_history import ShareHistory
 from graph.share_people import Cap
@@ -24,7 +38,8 @@ def share_targets(
     """Return the recipients as the API answers them.
 
     Who did not agree to sharing, blocked or was blocked by the user, bought or hid the item, got it from this user
-    before, or was sent `KITH_SHARE_CAP` shares lately is left out; a user who did not agree to sharing gets none.
+    before, or was sent `KITH_SHARE_CAP` shares lately is left out; a user who did not agree to sharing gets none. The
+    live version's ranker orders the others; without one the propagation formula and the history do.
 
     Args:
         services: of this process.
@@ -38,11 +53,19 @@ def share_targets(
         UnavailableError: Neo4j does not answer.
     """
     cap = Cap(services.settings.share_cap, services.settings.share_cap_hours)
+    now = time.time()
     history = share_history.read(services.graph, user_id, item_id)
-    sent, received = exchanged(history, user_id, time.time())
+    sent, received = exchanged(history, user_id, now)
     known = {*history.friends, *sent, *received}
     rows = share_people.read(services.graph, user_id, item_id, known, cap) if known else []
-    targets = rank([_candidate(row, sent, received) for row in _open(rows)], limit)
+    version = rows[0]["modelVersion"] if rows else None
+    ranker = services.encoders.share_ranker(version) if version is not None else None
+    candidates = [_candidate(row, sent, received) for row in _open(rows)]
+    if ranker is None:
+        targets = rank(candidates, limit)
+    else:
+        asked = Question(user_id, item_id, int(now))
+        targets = rank_learned(ranker, asked, history, _open(rows), candidates, limit=limit)
     if with_strangers and len(targets) < limit:
         more, seen = _strangers(services, user_id, item_id, known, cap)
         targets += rank_strangers(more, limit - len(targets), targets[-1].score if targets else 1.0)
@@ -50,10 +73,79 @@ def share_targets(
     return {
         "userId": user_id,
         "itemId": item_id,
-        "modelVersion": rows[0]["modelVersion"] if rows else None,
+        "modelVersion": version if version is not None or not rows else rows[0]["modelVersion"],
+        "strategy": "formula" if ranker is None else "learned",
         "capped": sum(row["capped"] for row in rows),
         "targets": [_target(place, each) for place, each in enumerate(targets, start=1)],
     }
+
+
+def rank_learned(
+    ranker: Ranker,
+    question: Question,
+    history: ShareHistory,
+    rows: Sequence[Row],
+    candidates: Sequence[Candidate],
+    *,
+    limit: int,
+) -> list[Target]:
+    """Return the best `limit` of the candidates by a trained ranker, with the formula's probability beside it.
+
+    Whom the ranker does not look at (shares without a time, more people than it reads) follows by formula and history.
+
+    Args:
+        ranker: of the live version.
+        question: who, what and when.
+        history: around the question.
+        rows: of `graph.share_people.read`, those who may be sent the item.
+        candidates: the same people.
+        limit: at most so many.
+    """
+    of_user = {each.user_id: each for each in candidates}
+    ranked = ranker.rank(question, _events(history), _ties(question.user_id, rows), limit, allowed=frozenset(of_user))
+    found = [
+        Target(each.user_id, each.score, formula(of_user[each.user_id]), _reasons(of_user[each.user_id], each.reasons))
+        for each in ranked
+    ]
+    if len(found) < limit:
+        named = {each.user_id for each in found}
+        below = found[-1].score if found else 1.0
+        others = rank([each for each in candidates if each.user_id not in named], limit - len(found))
+        found += [replace(each, score=below * each.score / (1.0 + each.score)) for each in others]
+    return found
+
+
+def _reasons(candidate: Candidate, learned: Sequence[str]) -> tuple[str, ...]:
+    """Return what speaks for someone known: by the ranker's evidence, or by the live version's interest."""
+    held = {*reasons(candidate), *learned}
+    return tuple(name for name in TARGET_REASONS if name in held and name not in STRANGER_REASONS)
+
+
+def _events(history: ShareHistory) -> EventRows:
+    timed = np.flatnonzero(np.isfinite(history.at_s))
+    return EventRows(
+        history.sender[timed].tolist(),
+        history.item[timed].tolist(),
+        history.recipient[timed].tolist(),
+        history.at_s[timed].astype(np.int64).tolist(),
+        history.opened[timed].tolist(),
+    )
+
+
+def _ties(user_id: str, rows: Sequence[Row]) -> TieRows:
+    """Return the ties that the terms of the formula are made of: to the user, and to those who shared the item."""
+    pairs = {(row["userId"], user_id): row["strength"] for row in rows if row["strength"] is not None}
+    for row in rows:
+        for sharer, strength in row["sharers"]:
+            if (sharer, row["userId"]) not in pairs:
+                pairs[row["userId"], sharer] = strength
+    return TieRows(
+        [one for one, _ in pairs],
+        [other for _, other in pairs],
+        list(pairs.values()),
+        total={row["userId"]: row["tiesStrength"] for row in rows},
+        friends={row["userId"]: row["friends"] for row in rows},
+    )
 
 
 def exchanged(history: ShareHistory, user_id: str, now_s: float) -> tuple[Sent, Received]:

@@ -136,6 +136,7 @@ class ShareTargets(Answer):
     user_id: str
     item_id: str
     model_version: str | None
+    strategy: Literal["learned", "formula"]
     capped: int
     targets: list[ShareTarget]
 

@@ -24,6 +24,7 @@ from engine.serving.forward import ForwardModel
 from engine.serving.friendship import TieModel
 from engine.serving.popular import PopularModel
 from engine.serving.scorers import Newcomer, Scorers
+from engine.serving.sharetarget.ranker import Ranker
 from engine.types import Artifact, RankedLists
 
 Floats = NDArray[np.float32]
@@ -37,6 +38,8 @@ class Bundle:
     artifact: Artifact
     scorers: Scorers
     weights: BlendWeights
+    share_ranker: Ranker | None = None
+    """None: the shop had too few shares to learn from."""
 
     def embed_user(
         self,
@@ -137,7 +140,8 @@ def load(folder: Path) -> Bundle:
         ties=TieModel.from_json(card["ties"]) if card["ties"] is not None else None,
         user_sizes=tables["user_sizes"],
     )
-    return Bundle(artifact, scorers, BlendWeights.from_json(card["blend"]))
+    share_ranker = Ranker.from_folder(tables, weights, artifact.user_ids)
+    return Bundle(artifact, scorers, BlendWeights.from_json(card["blend"]), share_ranker)
 
 
 def serving_arrays(scorers: Scorers, *, small: bool = False) -> tuple[Arrays, Arrays]:

@@ -123,13 +123,13 @@ WITH u, i, p, inA, v, capped, coalesce('personalisation' IN v.consent, false) AS
        WITH u, v, sharers, f, w LIMIT $most_friends
        WHERE 'sharing' IN w.consent
        RETURN [coalesce(f.strength, 1.0), w = u,
-               w = u OR (w.userId IN sharers AND NOT EXISTS { (v)-[:BLOCKED]-(w) })]
+               w = u OR (w.userId IN sharers AND NOT EXISTS { (v)-[:BLOCKED]-(w) }), w.userId]
      } AS ties
 RETURN v.userId AS userId, p.modelVersion AS modelVersion, capped,
        reduce(sum = 0.0, t IN ties | sum + t[0]) AS tiesStrength,
        reduce(sum = 0.0, t IN ties | sum + CASE WHEN t[2] THEN t[0] ELSE 0.0 END) AS sharersStrength,
        reduce(own = null, t IN ties | CASE WHEN t[1] THEN t[0] ELSE own END) AS strength,
-       size(ties) AS friends,
+       [t IN ties WHERE t[2] AND NOT t[1] | [t[3], t[0]]] AS sharers, size(ties) AS friends,
        CASE WHEN capped OR NOT current OR NOT personal THEN null
             WHEN inA THEN vector.similarity.cosine(v.embedding_a, i.embedding_a)
             ELSE vector.similarity.cosine(v.embedding_b, i.embedding_b) END AS interest

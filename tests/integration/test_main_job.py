@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 
 from engine.artifact import read_snapshot
+from engine.propagation.sharetarget.shop import history_of
+from engine.serving.bundle import load
+from engine.serving.sharetarget.history import NOT_OPENED
+from engine.serving.sharetarget.ranker import EventRows, Question, TieRows
 from engine.world import World, WorldSettings, generate, write
 from graph import keys
 from graph.connection import Graph
@@ -129,6 +133,34 @@ def test_the_exported_folder_is_the_graph(kith, world, running):
     pairs = world.friends.drop_duplicates()
     assert len(snapshot.friends) == len(pairs)
     assert len(snapshot.shares) == world.shares["shareId"].nunique()
+
+
+def test_share_targets_are_ranked_as_the_trained_ranker_does_on_the_whole_history(client, kith, world, running):
+    kith("export-graph", running.home / "whole")
+    snapshot = read_snapshot(running.home / "whole")
+    history, users, items = history_of(snapshot), snapshot.users.ids, snapshot.items.ids
+    events = EventRows(
+        users[history.sender].tolist(),
+        items[history.item].tolist(),
+        users[history.recipient].tolist(),
+        history.time_s.tolist(),
+        (history.opened_s < NOT_OPENED).tolist(),
+    )
+    friends = snapshot.friends
+    ties = TieRows(users[friends.source].tolist(), users[friends.target].tolist(), friends.columns["strength"].tolist())
+    compared = 0
+    for sharer in world.shares["userId"].value_counts().index[:6]:
+        item = str(world.items["itemId"][compared % 100])
+        told = client.get(f"/v1/users/{sharer}/share-targets", itemId=item, limit=100)
+        assert told["strategy"] == "learned"
+        ranker = load(running.artifacts / told["modelVersion"]).share_ranker
+        assert ranker is not None
+        served = [row["userId"] for row in told["targets"]]
+        question = Question(str(sharer), item, int(time.time()))
+        whole = ranker.rank(question, events, ties, len(served), allowed=frozenset(served))
+        assert [each.user_id for each in whole] == served
+        compared += len(served)
+    assert compared >= 12
 
 
 def test_an_item_that_came_after_training_stands_in_lists_by_its_attributes(client, world):
