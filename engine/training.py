@@ -33,6 +33,7 @@ from engine.interest.training import EncoderSettings
 from engine.propagation.estimation import edge_probabilities
 from engine.propagation.sharetarget.shop import learn
 from engine.serving.bundle import serving_arrays, serving_card
+from engine.serving.champion import KEPT
 from engine.tuning.space import read_settings
 from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
 
@@ -127,7 +128,9 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
     tables |= _lists("recommended", recommended) | _lists("similar", similar)
     tables |= _lists("influences", strongest(edges, settings.influences))
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
-    tables |= heldout_tables(snapshot, choice.cut, top)
+    tables |= heldout_tables(
+        snapshot, choice.cut, choice.ranker.rank(choice.cut.test.user, choice.weights, KEPT).target
+    )
     write_artifact(
         out,
         model_version=settings.model_version or derived_version(snapshot, settings),

@@ -3,9 +3,10 @@
 Two rules, in this order:
 
 - paired: on what the challenger's cut held out and what first happened after the champion's snapshot, so that neither
-  version has seen it. The challenger ranks by its cut's model, the champion by what it would serve today: its published
-  list without what the user knows by now, or its forward pass for users whom it does not hold. The challenger is worse
-  where the one-sided 95 % bound of the mean difference of NDCG@20, by a bootstrap of the users, is below 0.
+  version has seen it. Each ranks by the model of its own cut, what the user knows by now left out: both were fitted the
+  same way, without a fifth of their own data. (The champion's published lists were not: a challenger's cut model, which
+  lacks each user's newest acts, loses to them although nothing is wrong with it.) The challenger is worse where the
+  one-sided 95 % bound of the mean difference of NDCG@20, by a bootstrap of the users, is below 0.
 - recorded: where fewer than `LEAST_PAIRED_USERS` have such items, by each version's own cut: the challenger is worse
   where the upper end of its 95 % interval of NDCG@20 is below the lower end of the champion's.
 
@@ -27,21 +28,19 @@ from engine.artifact import read_ids, read_tables
 from engine.artifact.columns import check_range
 from engine.errors import ArtifactError
 from engine.evaluation import Truth, hit_matrix, ndcg_at
-from engine.serving.bundle import Bundle, load
-from engine.serving.scorers import Newcomer
-from engine.types import Artifact
 
 LEAST_PAIRED_USERS = 200
-MOST_NEWCOMERS = 2_000
-"""Users whom the champion does not hold, ranked one by one: more of them are left out."""
 LATE_S = 300
 """An event may say a time so far ahead of the clock: what is this little newer than a snapshot may be in it."""
 DRAWS = 2_000
 LIST = 20
+KEPT = 100
+"""Length of the lists that a cut keeps: what the user has come to know since leaves them."""
 METRIC = "ndcg@20"
 TABLES = ("user", "indptr", "item", "first_at_s", "list", "known_indptr", "known_item")
 
 Metrics = Mapping[str, Any]
+Tables = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def compare(challenger: Path, challenger_metrics: Metrics, champion: Path, champ
         champion_metrics: the card of the published version.
 
     Raises:
-        ArtifactError: what the challenger's folder says of its cut contradicts itself.
+        ArtifactError: what a folder says of its cut contradicts itself.
     """
     name = champion.name
     try:
@@ -146,108 +145,91 @@ def _unseen_pairs(
 
     Raises:
         _NotComparableError: there is no paired comparison.
-        ArtifactError: the challenger's folder contradicts itself.
+        ArtifactError: a folder contradicts itself.
     """
     watermark_s = ((champion_metrics.get("data") or {}).get("snapshot") or {}).get("watermarkS")
     if watermark_s is None:
         raise _NotComparableError("the published version does not say when its snapshot was taken")
     if not champion.is_dir():
         raise _NotComparableError("the published version's folder is not on this machine")
-    tables, ids = read_tables(challenger), read_ids(challenger)
-    if any(f"heldout_{name}" not in tables for name in TABLES):
-        raise _NotComparableError("this version does not hold what its cut held out")
-    _check(tables, len(ids["user"]), len(ids["item"]))
+    tables, older = _held_out(challenger), _held_out(champion)
+    if tables is None or older is None:
+        who = "this" if tables is None else "the published"
+        raise _NotComparableError(f"{who} version does not hold what its cut held out")
     rows, truth = _newer(tables, int(watermark_s) + LATE_S)
     if len(rows) < LEAST_PAIRED_USERS:
         raise _NotComparableError(f"{len(rows)} users have held-out items that the published version has not seen")
-    try:
-        served = load(champion)
-    except ArtifactError as error:
-        raise _NotComparableError(f"the published version cannot be asked: {error}") from error
-    kept, lists = champion_lists(served, (ids["user"], ids["item"]), truth.user, Known(tables, rows))
+    kept, lists = champion_lists(tables, older, rows)
     if len(kept) < LEAST_PAIRED_USERS:
-        raise _NotComparableError(f"{len(kept)} users can be ranked by both versions")
+        raise _NotComparableError(f"{len(kept)} users were held out by both versions")
     truth = truth.take(kept)
-    own = ndcg_at(hit_matrix(tables["heldout_list"][rows[kept]], truth), truth.counts, LIST)
+    own = ndcg_at(hit_matrix(tables["list"][rows[kept], :LIST], truth), truth.counts, LIST)
     other = ndcg_at(hit_matrix(lists, truth), truth.counts, LIST)
     return own - other, {"challengerMean": float(own.mean()), "championMean": float(other.mean())}
 
 
-def _newer(tables: Mapping[str, NDArray[Any]], after_s: int) -> tuple[NDArray[np.intp], Truth]:
+def _held_out(folder: Path) -> Tables | None:
+    """Return what a version's cut held out, with the ids of its users and items; None where the folder has none.
+
+    Raises:
+        ArtifactError: it contradicts itself.
+    """
+    arrays, ids = read_tables(folder), read_ids(folder)
+    if any(f"heldout_{name}" not in arrays for name in TABLES):
+        return None
+    tables: Tables = {name: arrays[f"heldout_{name}"] for name in TABLES}
+    _check(tables, len(ids["user"]), len(ids["item"]))
+    return {**tables, "user_ids": ids["user"], "item_ids": ids["item"]}
+
+
+def _newer(tables: Tables, after_s: int) -> tuple[NDArray[np.intp], Truth]:
     """Return the rows that have held-out items whose first act is later, and those items."""
-    user, indptr = tables["heldout_user"], tables["heldout_indptr"]
-    kept = tables["heldout_first_at_s"] > after_s
+    user, indptr = tables["user"], tables["indptr"]
+    kept = tables["first_at_s"] > after_s
     row = np.repeat(np.arange(len(user)), np.diff(indptr))[kept]
     rows, counts = np.unique(row, return_counts=True)
     bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return rows, Truth(user[rows], bounds, tables["heldout_item"][kept])
+    return rows, Truth(user[rows], bounds, tables["item"][kept])
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What users know by the challenger's cut."""
-
-    tables: Mapping[str, NDArray[Any]]
-    rows: NDArray[np.intp]
-
-    def of(self, place: int) -> NDArray[np.int32]:
-        """Return the items of one of the rows."""
-        indptr, row = self.tables["heldout_known_indptr"], self.rows[place]
-        return self.tables["heldout_known_item"][indptr[row] : indptr[row + 1]]
-
-
-def champion_lists(
-    served: Bundle, ids: tuple[NDArray[np.object_], NDArray[np.object_]], users: NDArray[np.int32], known: Known
-) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Rank items for the challenger's users as the champion would serve them now.
+def champion_lists(tables: Tables, older: Tables, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the champion's lists of the challenger's users, without what these know by the challenger's cut.
 
     Args:
-        served: the champion.
-        ids: of the challenger's users and items.
-        users: (N,) users, dense indices of the challenger.
-        known: what each of them knows.
+        tables: what the challenger's cut held out.
+        older: what the champion's cut held out.
+        rows: (N,) users, rows of `tables`.
 
     Returns:
-        Positions (M,) of the users who were ranked, ascending, and their lists (M, 20): items of the challenger, -1
-        where a list is shorter.
+        Positions (M,) in `rows` of the users whom both held out, ascending, and their lists (M, 20): items of the
+        challenger, -1 where a list is shorter.
     """
-    artifact: Artifact = served.artifact
-    own_user = {name: place for place, name in enumerate(artifact.user_ids.tolist())}
-    own_item = {name: place for place, name in enumerate(artifact.item_ids.tolist())}
-    to_champion = np.array([own_item.get(name, -1) for name in ids[1].tolist()], dtype=np.int64)
-    to_challenger = np.full(len(artifact.item_ids) + 1, -1, dtype=np.int32)  # the last one: no item
-    both = np.flatnonzero(to_champion >= 0)
-    to_challenger[to_champion[both]] = both
+    row_of = {name: row for row, name in enumerate(older["user_ids"][older["user"]].tolist())}
+    own_item = {name: place for place, name in enumerate(tables["item_ids"].tolist())}
+    names = older["item_ids"].tolist()
+    to_challenger = np.array([*(own_item.get(name, -1) for name in names), -1], dtype=np.int32)  # the last: no item
     kept: list[int] = []
     lists: list[NDArray[np.int32]] = []
-    newcomers = 0
-    for place, user in enumerate(users):
-        history = known.of(place)
-        row = own_user.get(ids[0][user])
-        if row is None:
-            newcomers += 1
-            if newcomers > MOST_NEWCOMERS:
-                continue
-            acted = to_champion[history]
-            ranked = served.recommend(Newcomer(items=acted[acted >= 0].tolist()), LIST)[0].target[0]
-        else:
-            ranked = artifact.recommended.target[row]
-        listed = to_challenger[ranked]
-        listed = listed[(listed >= 0) & ~np.isin(listed, history)][:LIST]
+    for place, name in enumerate(tables["user_ids"][tables["user"][rows]].tolist()):
+        if name not in row_of:
+            continue
+        indptr, row = tables["known_indptr"], rows[place]
+        known = tables["known_item"][indptr[row] : indptr[row + 1]]
+        listed = to_challenger[older["list"][row_of[name]]]
+        listed = listed[(listed >= 0) & ~np.isin(listed, known)][:LIST]
         kept.append(place)
         lists.append(np.pad(listed, (0, LIST - len(listed)), constant_values=-1))
     return np.array(kept, dtype=np.intp), np.array(lists, dtype=np.int32).reshape(-1, LIST)
 
 
-def _check(tables: Mapping[str, NDArray[Any]], users: int, items: int) -> None:
+def _check(part: Tables, users: int, items: int) -> None:
     """Refuse held-out tables whose indices do not fit."""
-    part = {name: tables[f"heldout_{name}"] for name in TABLES}
     rows = len(part["user"])
     for bounds, values in (("indptr", "item"), ("known_indptr", "known_item")):
         ends = part[bounds]
         if len(ends) != rows + 1 or ends[0] != 0 or ends[-1] != len(part[values]) or (np.diff(ends) < 0).any():
             raise ArtifactError(f"table heldout_{bounds} does not fit its rows")
-    if part["list"].shape != (rows, LIST) or len(part["first_at_s"]) != len(part["item"]):
+    if part["list"].ndim != 2 or len(part["list"]) != rows or len(part["first_at_s"]) != len(part["item"]):
         raise ArtifactError("tables of what the cut held out differ in length")
     for name, low, high in (("user", 0, users), ("item", 0, items), ("known_item", 0, items), ("list", -1, items)):
         check_range(part[name], low, high, f"table heldout_{name}")
