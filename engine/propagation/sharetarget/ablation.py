@@ -18,7 +18,7 @@ from engine.serving.sharetarget.signals import COLUMNS, GROUPS
 if TYPE_CHECKING:
     from engine.propagation.sharetarget.evaluate import Held
 
-QUESTIONS = 6_000
+QUESTIONS = 5_000
 """Questions that the models of the ablation are fitted on: the comparison is between them, not with the full model."""
 EPOCHS = 4
 ALPHAS = tuple(step / 20 for step in range(21))

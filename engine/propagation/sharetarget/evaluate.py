@@ -35,6 +35,8 @@ FIRST_S = 86_400
 """What the first questions have as history, at least."""
 STEP_S = 43_200
 """Between borders, in seconds: half a day, so that every hour of the day lies at every distance."""
+STALE_S = CUT_S
+"""With live history only the population is old: up to so much, as it will be when the cut and the test are asked."""
 GAP_S = (43_200, 4 * 86_400)
 """Bounds of the gap of frozen questions."""
 MAX_QUESTIONS = 40_000
@@ -134,8 +136,8 @@ def training_examples(
     """
     rng = np.random.default_rng([seed, 3])
     begin = start_s + FIRST_S if first else start_s - (0 if mode.live else mode.gap_s - STEP_S)
-    borders = range(begin, end_s, STEP_S)
-    span = STEP_S if mode.live else mode.gap_s
+    span = STALE_S if mode.live else mode.gap_s
+    borders = range(begin, end_s, span if mode.live else STEP_S)
     inside = (history.time_s >= begin) & (history.time_s < end_s)
     share = 1.0 if mode.live else min(1.0, MAX_QUESTIONS * STEP_S / (max(int(inside.sum()), 1) * span))
     parts: list[Examples] = []

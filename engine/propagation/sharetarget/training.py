@@ -26,14 +26,14 @@ class RankSettings:
     epochs: int = 5
     batch: int = 256
     rate: float = 2e-3
-    decay: float = 1e-3
+    decay: float = 1e-1
     dropout: float = 0.1
     networks: int = 3
     screened: int = SCREENED
     """Candidates of a question that the networks see."""
 
 
-CHOICES: tuple[dict[str, float], ...] = ({"epochs": 5, "dropout": 0.3}, {"epochs": 2, "dropout": 0.5})
+CHOICES: tuple[dict[str, float], ...] = ({"epochs": 8, "dropout": 0.3}, {"epochs": 2, "dropout": 0.5})
 """Settings that are tried on the cut."""
 
 

@@ -63,7 +63,46 @@ def share(look: Evidence) -> Signals:
         row
     ]
     found |= _after(look, o_row, o_item, o_age, o_place)
-    return found
+    return found | attendance(look)
+
+
+def attendance(look: Evidence) -> Signals:
+    """Which of u's last shares of other items v came for, how many went by without v, and at which place v comes.
+
+    Shares of u are told apart by item; the newest is the one that somebody came for last.
+    """
+    own, history = look.own, look.history
+    chosen = own.sent & (history.item[own.event] != look.questions.item[own.row])
+    row, place, event = own.row[chosen], own.place[chosen], own.event[chosen]
+    key, share = np.unique(row * history.items + history.item[event], return_inverse=True)
+    share_row = key // history.items
+    newest = np.full(len(key), -1, dtype=np.int64)
+    np.maximum.at(newest, share, event)
+    order = np.lexsort((-newest, share_row))
+    back = np.empty(len(key), dtype=np.int64)  # 0 for the newest share of the question
+    back[order] = np.arange(len(key)) - np.searchsorted(share_row, share_row)
+    count = look.by_question(share_row)
+    # Events are oldest first inside a question: the how-manieth of its share is each one?
+    by_share = np.argsort(share, kind="stable")
+    come_as = np.empty(len(row), dtype=np.int64)
+    come_as[by_share] = np.arange(len(row)) - np.searchsorted(share[by_share], share[by_share])
+    here = own.sent & ~chosen
+    came = look.by_question(own.row[here])
+    fits = np.exp(-np.abs(np.log1p(come_as) - np.log1p(came)[row]))
+    once = np.unique(place * max(len(key), 1) + share)
+    once_place, once_back = once // max(len(key), 1), back[once % max(len(key), 1)]
+    missed = np.full(len(look.pairs) + 1, np.inf)
+    np.minimum.at(missed, once_place, once_back.astype(np.float64))
+    missed = missed[: len(look.pairs)]
+    found = {
+        f"attended_{last}": ratio(look.total(once_place[once_back < last]), np.minimum(count, last)[look.pairs.row])
+        for last in (1, 3, 10)
+    }
+    return found | {
+        "missed": np.where(np.isfinite(missed), 1.0 / (1.0 + np.where(np.isfinite(missed), missed, 0.0)), 0.0),
+        "comes_now": ratio(look.total(place, fits), look.total(place)),
+        "comes_first": ratio(look.total(place[come_as == 0]), look.total(place)),
+    }
 
 
 def _after(look: Evidence, row: Int, item: Int, age: Float, place: Int) -> Signals:

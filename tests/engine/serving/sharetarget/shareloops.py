@@ -162,8 +162,27 @@ class Loops:
             "after_last": mine / (1 + len(follows)),
             "was_last": float(last is not None and last[2] == v),
             "in_burst": math.log1p(len(burst)),
+            **self.attendance(v, by_item, len(here)),
             "sent_once": len({r[1] for r in self.sent_to(v)}) / (1 + len({r[1] for r in out})),
         }
+
+    def attendance(self, v, by_item, came):
+        shares = sorted(by_item.values(), key=self.own_place, reverse=True)
+        there = [back for back, rows in enumerate(shares) if any(r[2] == v for r in rows)]
+        places = [k for rows in shares for k, r in enumerate(rows) if r[2] == v]
+        return {
+            **{
+                f"attended_{last}": part(sum(back < last for back in there), min(len(shares), last))
+                for last in (1, 3, 10)
+            },
+            "missed": 1.0 / (1.0 + there[0]) if there else 0.0,
+            "comes_now": part(sum(math.exp(-abs(math.log1p(k) - math.log1p(came))) for k in places), len(places)),
+            "comes_first": part(sum(k == 0 for k in places), len(places)),
+        }
+
+    def own_place(self, rows):
+        """Place of the newest of some rows among u's own."""
+        return max(place for place, r in enumerate(self.own) if any(r is each for each in rows))
 
     def receiver(self, v):
         rows = self.circle.get(v, [])
