@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from engine.serving.sharetarget.history import Float
 from engine.serving.sharetarget.model import RankModel
 from engine.serving.sharetarget.signals import COLUMNS, GROUPS
 
-if TYPE_CHECKING:
-    from engine.propagation.sharetarget.evaluate import Held
-
 QUESTIONS = 5_000
 """Questions that the models of the ablation are fitted on: the comparison is between them, not with the full model."""
 EPOCHS = 4
@@ -27,7 +24,7 @@ ALPHAS = tuple(step / 20 for step in range(21))
 
 def ablation(
     early: Examples,
-    held: Held,
+    held: Examples,
     model: RankModel,
     settings: RankSettings,
     *,
@@ -36,14 +33,13 @@ def ablation(
 ) -> dict[str, Any]:
     """Return MRR@5 and HITS@5 on the cut.
 
-    `full` is the model of the chosen epochs. `small` is fitted on QUESTIONS questions in EPOCHS epochs, and so is each
-    `without_GROUP`: compare these with `small`.
+    `full` is the model of the chosen settings, with one network. `small` is fitted on QUESTIONS questions in EPOCHS
+    epochs, and so is each `without_GROUP`: compare these with `small`.
     """
-    examples = held.examples
-    found: dict[str, Any] = {"full": _scored(examples, model.score(examples.signals, examples.row))}
-    found["counting"] = _scored(examples, counting(examples))
+    found: dict[str, Any] = {"full": _scored(held, model.score(held.signals, held.row))}
+    found["counting"] = _scored(held, counting(held))
     for side in ("sender", "receiver"):
-        alpha, rank = _formula(early, examples, side)
+        alpha, rank = _formula(early, held, side)
         found[f"formula_{side}"] = {**_told(rank), "alpha": alpha}
     chosen = np.sort(np.random.default_rng([seed, 4]).permutation(len(early))[:QUESTIONS])
     few = early.part(chosen)
@@ -53,10 +49,10 @@ def ablation(
         kept = np.array([at for at, (name, _) in enumerate(COLUMNS) if name != group])
         part = fit(replace(few, signals=few.signals[:, kept]), quick, seed)
         name = f"without_{group}" if group else "small"
-        found[name] = _scored(examples, part.score(examples.signals[:, kept], examples.row))
+        found[name] = _scored(held, part.score(held.signals[:, kept], held.row))
         if report:
             report("ablation", place + 1, len(groups))
-    found["n"] = len(examples)
+    found["n"] = len(held)
     return found
 
 

@@ -40,7 +40,11 @@ STALE_S = CUT_S
 GAP_S = (43_200, 4 * 86_400)
 """Bounds of the gap of frozen questions."""
 MAX_QUESTIONS = 40_000
-"""Training questions with frozen history, drawn from all; each event is asked at several distances."""
+"""Training questions at most, drawn from all; with frozen history each event is asked at several distances."""
+MAX_HELD = 20_000
+"""Questions of the cut at most, drawn from all."""
+AT_A_TIME = 10_000
+"""Test questions whose signals are held at a time."""
 Report = Callable[[str, int, int], None]
 
 
@@ -89,7 +93,7 @@ def evaluate_share_targets(
         raise DataError(f"{Path(folder) / 'train.csv'}: line {len(data.train) + 1}: less than two days of events")
     early = training_examples(data.train, mode, int(data.train.time_s[0]), border, seed=seed, report=report)
     held = held_examples(data.train, mode, border, seed)
-    chosen, model, tried = choose(early, held.examples, settings, seed)
+    chosen, model, tried = choose(early, held, settings, seed)
     compared = ablation(early, held, model, settings, seed=seed, report=report)
     late = training_examples(data.train, mode, border, border + CUT_S, seed=seed, report=report, first=False)
     final = fit(joined([early, late]), chosen, seed)
@@ -103,14 +107,6 @@ def evaluate_share_targets(
     result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     result["n"] = len(data.test)
     return result
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The cut."""
-
-    examples: Examples
-    questions: Questions
 
 
 def training_examples(
@@ -139,7 +135,8 @@ def training_examples(
     span = STALE_S if mode.live else mode.gap_s
     borders = range(begin, end_s, span if mode.live else STEP_S)
     inside = (history.time_s >= begin) & (history.time_s < end_s)
-    share = 1.0 if mode.live else min(1.0, MAX_QUESTIONS * STEP_S / (max(int(inside.sum()), 1) * span))
+    times = 1.0 if mode.live else span / STEP_S
+    share = min(1.0, MAX_QUESTIONS / (max(int(inside.sum()), 1) * times))
     parts: list[Examples] = []
     for place, border in enumerate(borders):
         lowest = border if first else max(border, start_s)
@@ -154,10 +151,12 @@ def training_examples(
     return joined(parts)
 
 
-def held_examples(history: History, mode: Mode, border_s: int, seed: int) -> Held:
+def held_examples(history: History, mode: Mode, border_s: int, seed: int) -> Examples:
     """Return the questions from the border on, as a test file would ask them."""
-    asked = history.time_s >= border_s
-    return Held(_ask(history, asked, mode, border_s, seed), _questions(history, asked, mode, border_s))
+    rows = np.flatnonzero(history.time_s >= border_s)
+    asked = np.zeros(len(history), dtype=bool)
+    asked[np.random.default_rng([seed, 6]).permutation(rows)[:MAX_HELD]] = True
+    return _ask(history, asked, mode, border_s, seed)
 
 
 def _ask(history: History, asked: np.ndarray, mode: Mode, border_s: int, seed: int) -> Examples:
@@ -186,12 +185,16 @@ def _test_ranks(data: Folder, mode: Mode, model: RankModel, seed: int, report: R
     if mode.live:
         known = _together(known, data.test)
 
-    def say(done: int, total: int) -> None:
+    found: list[np.ndarray] = []
+    for start in range(0, len(questions), AT_A_TIME):
+        part = slice(start, start + AT_A_TIME)
+        examples = make_examples(
+            Known(known, population, no_ties(known.users)), questions.part(part), data.test.recipient[part]
+        )
+        found.append(ranks(examples, model.score(examples.signals, examples.row)))
         if report:
-            report("test", done, total)
-
-    examples = make_examples(Known(known, population, no_ties(known.users)), questions, data.test.recipient, say)
-    return ranks(examples, model.score(examples.signals, examples.row))
+            report("test", min(start + AT_A_TIME, len(questions)), len(questions))
+    return np.concatenate(found)
 
 
 def _together(one: History, other: History) -> History:
@@ -215,4 +218,4 @@ def _results(data: Folder, rank: np.ndarray, seed: int) -> dict[str, Any]:
     return result
 
 
-__all__ = ["Held", "Mode", "evaluate_share_targets", "held_examples", "training_examples"]
+__all__ = ["Mode", "evaluate_share_targets", "held_examples", "training_examples"]
