@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifact import read_snapshot
 from engine.evaluation import Truth, hit_matrix, ndcg_at, recall_at, top_k, truth_of
 from engine.interest.adjacency import Adjacency, from_pairs
 from engine.interest.cut import make_cut
-from engine.interest.data import InterestData, from_folder, from_snapshot
+from engine.interest.data import InterestData, from_any
 from engine.interest.model import Choice, choose
 from engine.interest.ranker import Ranker, block_users, taken
 from engine.interest.threads import set_threads
@@ -34,8 +33,6 @@ USERS = 1000
 ITEM_SHARE = 0.05
 """Share of the items with acts that a draw strips."""
 LIST = 20
-MANIFEST = "manifest.json"
-"""Where a snapshot is told from a benchmark folder."""
 PATHS = ("friends", "attributes", "friends_and_attributes")
 """What is left of a stripped user."""
 
@@ -70,9 +67,7 @@ def evaluate_cold_start(
     """
     began = time.perf_counter()
     set_threads()
-    data = (
-        from_snapshot(read_snapshot(folder)) if (folder / MANIFEST).exists() else from_folder(folder, None, seed).data
-    )
+    data = from_any(folder, seed)
     data = data if texts else data.without_texts()
     found: dict[str, list[dict[str, NDArray[np.float64]]]] = {}
     for draw in range(draws):

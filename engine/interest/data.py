@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.artifact import read_snapshot
 from engine.errors import DataError
 from engine.evaluation import Truth, shuffled_split, truth_of
 from engine.interest.adjacency import Adjacency, empty, from_pairs
@@ -30,6 +31,8 @@ POSITIVE_WEIGHTS: Mapping[str, float] = {
 """Which acts count as interest, and how much; a pair of user and item takes its largest weight."""
 OLDEST = 0.1
 """What is left of the weight of the oldest act under a time decay."""
+SNAPSHOT_MANIFEST = "manifest.json"
+"""Where a snapshot is told from a benchmark folder."""
 LIKED_RATING = 3.0
 """A rating below it is no sign of interest."""
 
@@ -101,6 +104,18 @@ class InterestData:
         fresh = np.nan_to_num(2.0 ** (-self.age_days / half_life_days), nan=0.0)
         values = (self.positives.values * np.maximum(fresh, OLDEST)).astype(np.float32)
         return replace(self, positives=replace(self.positives, values=values))
+
+
+def from_any(folder: Path, seed: int = 0) -> InterestData:
+    """Return the training matrices of a snapshot, or of a benchmark folder's training file.
+
+    Raises:
+        DataError: a file is missing or malformed, or there is nothing to learn from.
+        ArtifactError: the snapshot is damaged.
+    """
+    if (folder / SNAPSHOT_MANIFEST).exists():
+        return from_snapshot(read_snapshot(folder))
+    return from_folder(folder, None, seed).data
 
 
 def from_snapshot(snapshot: GraphSnapshot, weights: Mapping[str, float] = POSITIVE_WEIGHTS) -> InterestData:

@@ -12,19 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifact import read_snapshot
 from engine.errors import DataError
 from engine.evaluation import Truth, bootstrap_interval, hit_matrix, ndcg_at, recall_at, top_k
 from engine.interest.cut import Cut, make_cut
-from engine.interest.data import InterestData, from_folder, from_snapshot
+from engine.interest.data import InterestData, from_any
 from engine.interest.friendship import fit_friendship
 from engine.interest.linear import choose_half_life
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings, FittedEncoder, Report, fit_encoder
 from engine.serving.features import FeatureRecipe, feature_rows
 
-MANIFEST = "manifest.json"
-"""Where a snapshot is told from a benchmark folder."""
 LIST = 20
 BLOCK_USERS = 512
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -72,8 +69,7 @@ def evaluate_encoder(
     """
     began = time.perf_counter()
     set_threads()
-    is_snapshot = (folder / MANIFEST).exists()
-    data = from_snapshot(read_snapshot(folder)) if is_snapshot else from_folder(folder, None, seed).data
+    data = from_any(folder, seed)
     settings = replace(settings or EncoderSettings(), seed=seed)
     cut = make_cut(data, seed, test_share=0.1, cold_share=0.0)
     half_life = choose_half_life(cut.data, cut.validation)
