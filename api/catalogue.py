@@ -100,14 +100,18 @@ class Catalogue:
         return self._clock() - self._read_at if self._followed == self._written else float("inf")
 
     def _refresh(self, graph: Graph) -> None:
-        self._followed = self._written
+        """Read what changed; only then do others who come meanwhile take the shelf for fresh."""
+        written = self._written
         if self._shelf is None:
             self._read_all(graph)
-            return
+        else:
+            self._read_changes(graph, self._shelf)
+        self._followed = written
+
+    def _read_changes(self, graph: Graph, shelf: Shelf) -> None:
         now = self._clock()
         is_wide = now - self._wide_at > WIDE_EVERY_S
         found = catalogue.changes(graph, self._since_ms - (WIDE_MS if is_wide else OVERLAP_MS))
-        shelf = self._shelf
         shelf.update(row for row in found.facts if row[0] in shelf.index or len(shelf) < self._most)
         self._gone.difference_update(row[0] for row in found.facts)
         self._since_ms, self._read_at = found.ms, now

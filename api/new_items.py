@@ -27,6 +27,8 @@ from graph.errors import GraphError
 log = logging.getLogger("kith.api")
 
 FRESH_S = 10.0
+AGAIN_S = 1.0
+"""Where it could not be done."""
 MOST_LOOKED_AT = 2_000
 """Newest items that are compared with those of the version."""
 MOST_KEPT = 200
@@ -87,16 +89,23 @@ class NewItems:
         return [item for _, item, _ in merged], [-score for score, _, _ in merged], [code for _, _, code in merged]
 
     def _read(self, graph: Graph, model_version: str) -> None:
+        found: tuple[list[str], NDArray[np.float32] | None] | None = None
         try:
-            newest = self._catalogue.shelf(graph).newest(ANYTHING, ANY_AGE, MOST_LOOKED_AT)
-            unknown = self._encoders.unknown_items(model_version, newest)
-            if unknown is None:
-                return  # the folder is still being loaded, or not here: the next request asks again
-            described = catalogue.attributes_of(graph, unknown[:MOST_KEPT])
-            vectors = self._encoders.embed_items(model_version, [attributes for _, attributes in described])
-            told = [] if vectors is None else np.flatnonzero(vectors.any(axis=1)).tolist()
-            chosen = None if vectors is None or not told else vectors[told]
-            self._kept = (model_version, [described[n][0] for n in told], chosen)
-            self._read_at = self._clock()
+            found = self._find(graph, model_version)
         except (GraphError, EngineError) as error:
             log.warning("new items were not read: %s", type(error).__name__)
+        self._read_at = self._clock() - (FRESH_S - AGAIN_S if found is None else 0.0)
+        self._kept = (model_version, *(found or ([], None)))
+
+    def _find(self, graph: Graph, model_version: str) -> tuple[list[str], NDArray[np.float32] | None] | None:
+        """Return the new items and their vectors, None while the version's folder is being loaded or not here."""
+        newest = self._catalogue.shelf(graph).newest(ANYTHING, ANY_AGE, MOST_LOOKED_AT)
+        unknown = self._encoders.unknown_items(model_version, newest)
+        if unknown is None:
+            return None
+        described = catalogue.attributes_of(graph, unknown[:MOST_KEPT])
+        vectors = self._encoders.embed_items(model_version, [attributes for _, attributes in described])
+        if vectors is None:
+            return None
+        told = np.flatnonzero(vectors.any(axis=1)).tolist()
+        return [described[n][0] for n in told], vectors[told] if told else None

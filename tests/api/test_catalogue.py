@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,35 @@ def test_what_this_process_writes_shows_at_once(graph: Graph, clock: Clock, allo
     assert "i1" in allowed(kept)
     kept.forget("i1")
     assert "i1" not in allowed(kept)
+
+
+def test_who_comes_while_a_write_is_being_read_waits_for_it(
+    graph: Graph, clock: Clock, allowed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Catalogue(10, clock)
+    assert "i4" in allowed(kept)
+    entities.upsert_items(graph, [{"itemId": "i4", "stock": 0}])
+    kept.expect_change()
+    reading, go_on, read = threading.Event(), threading.Event(), catalogue.changes
+
+    def slow(*given: Any) -> catalogue.Changes:
+        reading.set()
+        assert go_on.wait(10)
+        return read(*given)
+
+    monkeypatch.setattr(catalogue, "changes", slow)
+    first = threading.Thread(target=kept.shelf, args=(graph,))
+    first.start()
+    assert reading.wait(10)
+    seen: list[list[str]] = []
+    second = threading.Thread(target=lambda: seen.append(allowed(kept)))
+    second.start()
+    second.join(0.2)
+    assert not seen  # what it had would be from before the write
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    assert "i4" not in seen[0]
 
 
 def test_deletions_elsewhere_show_by_the_number_of_items(graph: Graph, clock: Clock, allowed: Any) -> None:
