@@ -185,6 +185,18 @@ class Services:
             for _ in range(WARM_SEARCHES):
                 queries.nearest_items(self.graph, live["modelVersion"], vector, NEAREST)
 
+    def read_ahead(self) -> None:
+        """Wait for what a server reads beside its first requests: the live version's encoder and items newer than it.
+
+        Raises:
+            UnavailableError: Neo4j does not answer.
+        """
+        if (live := queries.published(self.graph)) is not None:
+            self.encoders.notice(live["modelVersion"])
+            self.encoders.wait()
+            self.new_items.notice(self.graph, live["modelVersion"])
+            self.new_items.wait()
+
     def close(self) -> None:
         """Close the connection, if this process opened one, and end the threads that read for `/metrics`."""
         if "state" in self.__dict__:

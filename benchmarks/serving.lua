@@ -1,16 +1,21 @@
--- Lists of random users: `wrk -s serving.lua URL -- KEY USERS SEED PARAMETERS`; the last line is one JSON object.
-local headers, users, parameters
+-- One route for random users and items: `wrk -s serving.lua URL -- KEY USERS ITEMS SEED ROUTE`; the last line is JSON.
+local headers, users, items, route
+
+local paths = {
+  recommendations = function(user) return "/v1/users/user" .. user .. "/recommendations" end,
+  share_targets = function(user, item) return "/v1/users/user" .. user .. "/share-targets?itemId=item" .. item end,
+  audience = function(_, item) return "/v1/items/item" .. item .. "/audience" end,
+}
 
 function init(arguments)
   headers = { ["Authorization"] = "Bearer " .. arguments[1] }
-  users = tonumber(arguments[2])
-  math.randomseed(tonumber(arguments[3]))
-  parameters = arguments[4] or ""
+  users, items = tonumber(arguments[2]), tonumber(arguments[3])
+  math.randomseed(tonumber(arguments[4]))
+  route = arguments[5]
 end
 
 function request()
-  local path = "/v1/users/user" .. math.random(0, users - 1) .. "/recommendations" .. parameters
-  return wrk.format("GET", path, headers)
+  return wrk.format("GET", paths[route](math.random(0, users - 1), math.random(0, items - 1)), headers)
 end
 
 function done(summary, latency, requests)

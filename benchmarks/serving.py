@@ -1,6 +1,7 @@
-"""How fast `GET /v1/users/{id}/recommendations` is: a real server, random users, a key, seen items out, reasons.
+"""How fast lists, share targets and audiences are: a real server, random users and items, a key.
 
-`wrk` asks with 1, 4, 16 and 64 connections in turn. Each user has a published list of 200 items, interactions of which
+`wrk` asks for `GET /v1/users/{id}/recommendations`, seen items out, with 1, 4, 16 and 64 connections in turn, then for
+share targets and audiences with four. Each user has a published list of 200 items, interactions of which
 three are of the last week, and friends (`benchmarks.serving_store`). Newcomers are users that the version does not
 know: each is asked for once, over one connection, the first of them right after the server's start. Lists are recorded
 on a broker of the benchmark's own.
@@ -49,7 +50,8 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
         size: `small` (10^4 users and items) or `full` (10^5).
 
     Returns:
-        Per number of connections `p50_ms p99_ms req_per_s errors` and `cpu_ms` of one request (`api`, `neo4j`, `wrk`);
+        Per number of connections, and as `share_targets` and `audience`, `p50_ms p99_ms req_per_s errors` and `cpu_ms`
+        of one request (`api`, `neo4j`, `wrk`);
         `newcomer`: `first_ms p50_ms p99_ms most_ms lists strategies`; `recorded_entries` of served lists on the broker,
         and those it `trimmed`; `users workers threads`.
 
@@ -60,15 +62,18 @@ def run(settings: Settings, size: str = "small") -> dict[str, Any]:
     if shutil.which("wrk") is None:
         raise ToolMissingError("wrk is not installed: apt-get install wrk")
     own = _on_free_ports(serving_store.prepared(settings, size))
-    users = serving_store.SIZES[size].users
+    chosen = serving_store.SIZES[size]
     with ValkeyServer() as broker, fresh.serving(replace(own, broker_url=broker.connection_url)) as served:
         serving_store.refresh(served.graph)
         key = keys.create(served.graph, ["read"])
         newcomer = _newcomers(served, key)
-        _ask(served, key, users, 4, WARM_S)
-        rows = {str(count): _ask(served, key, users, count, SECONDS[size]) for count in CONNECTIONS}
+        _ask(served, key, chosen, 4, WARM_S)
+        rows = {str(count): _ask(served, key, chosen, count, SECONDS[size]) for count in CONNECTIONS}
+        for route in ("share_targets", "audience"):
+            _ask(served, key, chosen, 4, WARM_S, route=route)
+            rows[route] = _ask(served, key, chosen, 4, SECONDS[size], route=route)
         recorded = queue.served(served.settings)
-    shop = {"users": users, "workers": own.api_workers, "threads": own.api_threads}
+    shop = {"users": chosen.users, "workers": own.api_workers, "threads": own.api_threads}
     return {**rows, "newcomer": newcomer, **shop, "recorded_entries": recorded.entries, "trimmed": recorded.trimmed}
 
 
@@ -77,13 +82,25 @@ def _on_free_ports(settings: Settings) -> Settings:
     return replace(neo4j.on_free_ports(settings), api_port=api_port)
 
 
-def _ask(served: fresh.Served, key: str, users: int, connections: int, seconds: int) -> dict[str, Any]:
-    """Let wrk ask for lists of random users."""
+def _ask(
+    served: fresh.Served,
+    key: str,
+    size: serving_store.Size,
+    connections: int,
+    seconds: int,
+    *,
+    route: str = "recommendations",
+) -> dict[str, Any]:
+    """Let wrk ask one route for random users and items."""
     url = f"http://127.0.0.1:{served.port}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), url, "--"]
     before = _cpu_s(served)
     told = subprocess.run(
-        [*command, key, str(users), str(connections)], capture_output=True, text=True, timeout=seconds + 60, check=True
+        [*command, key, str(size.users), str(size.items), str(connections), route],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        check=True,
     )
     after = _cpu_s(served)
     found = orjson.loads(told.stdout.strip().splitlines()[-1])

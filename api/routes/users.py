@@ -119,7 +119,9 @@ def recommendations(user_id: str, query: RecommendationsQuery) -> Response:
 @users.input(ShareTargetsQuery, location="query", arg_name="query")
 @users.output(ShareTargets)
 def targets(user_id: str, query: ShareTargetsQuery) -> Response:
-    """List whom a user should send an item to: by the propagation formula and by who shared with whom before.
+    """List whom a user should send an item to, with reasons, by the shares up to this moment.
+
+    The live version's learned ranker orders them (`strategy` `learned`), or the propagation formula (`formula`).
 
     Who was sent `KITH_SHARE_CAP` shares within `KITH_SHARE_CAP_HOURS` is left out and counted in `capped`. With
     `strangers=true` users whom this one does not know stand in places that are left.

@@ -97,8 +97,9 @@ CALL (r) {
   SET r.occurredAt = datetime() - duration({minutes: toInteger(substring(r.eventId, 6)) * 7919 % 7200})
 } IN TRANSACTIONS OF 20000 ROWS
 
-// refresh_shares: sets the times of all shares within the last twenty hours
+// refresh_shares: sets the times of all shares without recipients within the last twenty hours
 MATCH (s:Share)
+WHERE s.shareId STARTS WITH 'share'
 CALL (s) {
   SET s.occurredAt = datetime() - duration({minutes: toInteger(substring(s.shareId, 5)) * 7919 % 1200})
 } IN TRANSACTIONS OF 20000 ROWS

@@ -39,13 +39,15 @@ def register(commands: Any) -> None:
 
 
 @contextmanager
-def _services() -> Iterator[Services]:
-    """Open what the API's own answers are made with."""
+def _services(*, whole: bool = False) -> Iterator[Services]:
+    """Open what the API's own answers are made with; `whole` reads all items, not only those of one answer."""
     from api.services import Services
 
-    # One list: its items are looked up, not all of the shop's.
-    opened = Services(replace(settings(), catalogue_items=0))
+    own = settings()
+    opened = Services(own if whole else replace(own, catalogue_items=0))
     try:
+        if whole:
+            opened.read_ahead()
         yield opened
     finally:
         opened.close()
@@ -56,7 +58,7 @@ def show_recommendations(arguments: argparse.Namespace) -> int:
     from api.listing import Asked
     from api.recommending import recommend
 
-    with _services() as services:
+    with _services(whole=True) as services:
         answer = recommend(services, arguments.user, Asked(arguments.limit))
     if arguments.json:
         print_json(answer)

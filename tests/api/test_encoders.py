@@ -10,7 +10,7 @@ import pytest
 
 from api import encoders
 from api.encoders import Encoders
-from benchmarks.serving_store import Size, write_model
+from benchmarks.drawn_model import write_model
 from engine.serving.bundle import Bundle
 
 
@@ -33,7 +33,7 @@ class Slow(Encoders):
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifacts")
     for version in ("v1", "v2"):
-        write_model(folder / version, Size(30, 20, 0), np.random.default_rng(0))
+        write_model(folder / version, 30, 20, np.random.default_rng(0))
     return folder
 
 

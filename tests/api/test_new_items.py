@@ -11,7 +11,7 @@ import pytest
 from api.catalogue import Catalogue
 from api.encoders import Encoders
 from api.new_items import CODE, NewItems
-from benchmarks.serving_store import Size, write_model
+from benchmarks.drawn_model import write_model
 from engine.serving.blend import NEW_ITEM, BlendWeights, Calibration
 
 LISTED = (["a", "b", "c"], [2.0, 0.0, -1.0], [7, 8, 9])
@@ -20,7 +20,7 @@ LISTED = (["a", "b", "c"], [2.0, 0.0, -1.0], [7, 8, 9])
 @pytest.fixture
 def encoders(tmp_path: Path) -> Encoders:
     """A version whose chance of a new item is sigma(4 cosine + 0.5 log(1 + acts) - 1)."""
-    write_model(tmp_path / "v1", Size(30, 20, 0), np.random.default_rng(0))
+    write_model(tmp_path / "v1", 30, 20, np.random.default_rng(0))
     made = Encoders(tmp_path)
     made.notice("v1")
     made.wait()

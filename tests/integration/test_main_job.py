@@ -163,7 +163,7 @@ def test_share_targets_are_ranked_as_the_trained_ranker_does_on_the_whole_histor
     assert compared >= 12
 
 
-def test_an_item_that_came_after_training_stands_in_lists_by_its_attributes(client, world):
+def test_an_item_that_came_after_training_stands_in_lists_by_its_attributes(client, kith, world):
     user = most_active(world, 0)
     first = client.get(f"/v1/users/{user}/recommendations", limit=1)["items"][0]["itemId"]
     like = world.items.set_index("itemId").loc[first]
@@ -180,6 +180,7 @@ def test_an_item_that_came_after_training_stands_in_lists_by_its_attributes(clie
 
     until(is_listed, 60)
     assert seen[0]["reasons"] == ["attributes"]
+    assert [row for row in kith("recommend", user, "--limit", 100)["items"] if row["itemId"] == "just-in"] == seen
     client.post("/v1/items:batch", [{**item, "stock": 0}])
     until(lambda: not any(is_listed() for _ in range(8)), 20)
 
