@@ -63,7 +63,7 @@ def write_model(folder: Path, users: int, items: int, generator: np.random.Gener
         item_embedding=embedding,
         forward=forward,
         recipes={kind: FeatureRecipe() for kind in ("user", "item")},
-        plain=PlainModel(vectors(WIDTH), vectors(WIDTH), 0.0),
+        plain=PlainModel(vectors(1)[0], vectors(1)[0], 0.0),
         deep=deep,
         item_towers=deep.tower("item", item_numbers(embedding, count), None),
         popular=PopularModel(count, np.zeros(items, np.float32), nothing_described(0, items)),

@@ -96,11 +96,12 @@ class Bundle:
             One row of at most k items with scores (logits where calibrated) and reasons, and the strategy: `history`,
             `friends`, `attributes` or `popularity`, the first that applies.
         """
-        parts = self.scorers.parts(newcomer)
-        strategy = _strategy(newcomer, parts)
         acts = len(newcomer.items)
         segment = self.weights.segment(acts)
-        contributed = contributions(parts, self.weights.of(segment))
+        weights = self.weights.of(segment)
+        parts = self.scorers.parts(newcomer, {name for name, weight in weights.items() if weight})
+        strategy = _strategy(newcomer, parts)
+        contributed = contributions(parts, weights)
         total = blend(contributed, (1, len(self.scorers.item_scale)))
         total[0, [*newcomer.items, *hidden]] = -np.inf
         best = top_k(total, k)

@@ -5,14 +5,14 @@ The same functions score in `engine.interest.ranker`; a test holds them against 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.serving.blend import PlainModel, log_lift, shares, similarity
+from engine.serving.blend import SCORES, PlainModel, log_lift, shares, similarity
 from engine.serving.deep import DeepModel, item_numbers, user_numbers
 from engine.serving.features import FeatureRecipe, FeatureRows, feature_rows
 from engine.serving.forward import ForwardModel, NewEdges, embed
@@ -87,17 +87,24 @@ class Scorers:
         projected = None if described is None else described.project(self.forward.projection["item"])
         return embed(self.forward, "item", 1, {"user.acted.item": star(users, weights)}, projected)[0]
 
-    def parts(self, newcomer: Newcomer) -> dict[str, Floats]:
-        """Return the named scores that something is known for, each (1, I)."""
+    def parts(self, newcomer: Newcomer, wanted: Collection[str] = SCORES) -> dict[str, Floats]:
+        """Return the named scores that something is known for, each (1, I).
+
+        Args:
+            newcomer: whose.
+            wanted: `deep` and `plain` are left out unless they are named: they cost most.
+        """
         embedding = self.embed_user(newcomer)[None, :]
         described = feature_rows(self.recipes["user"], _columns(newcomer.attributes), 1)
         parts = self.popular.parts(1, described)
         if embedding.any():
-            sizes = np.array([len(newcomer.items)]), np.array([len(newcomer.friends)])
-            tower = self.deep.tower("user", user_numbers(embedding, *sizes), described)
             parts["graphsage"] = similarity(embedding, self.item_embedding)
-            parts["deep"] = self.deep.logits(tower, self.item_towers)
-            parts["plain"] = self.plain.probability(embedding, self.item_embedding)
+            if "deep" in wanted:
+                sizes = np.array([len(newcomer.items)]), np.array([len(newcomer.friends)])
+                tower = self.deep.tower("user", user_numbers(embedding, *sizes), described)
+                parts["deep"] = self.deep.logits(tower, self.item_towers)
+            if "plain" in wanted:
+                parts["plain"] = self.plain.probability(embedding, self.item_embedding)
         if len(newcomer.items):
             weight = np.ones(len(newcomer.items)) if newcomer.weights is None else np.asarray(newcomer.weights)
             parts["itemitem"] = self._spread(np.asarray(newcomer.items), weight)
