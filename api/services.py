@@ -30,7 +30,7 @@ from api.served import Served
 from api.streams import Streams
 from graph import audience, keys, queries, rehearsal, share_people
 from graph.connection import Graph, connect
-from graph.errors import GraphError, UnavailableError
+from graph.errors import GraphError, NotFoundError, UnavailableError
 from graph.settings import Settings
 from graph.signing import Signer
 
@@ -43,6 +43,8 @@ ANSWER_PART = 0.6
 WRITERS = 2
 """Large requests that one process writes at a time: more would only wait for each other's locks in Neo4j."""
 WARM_SEARCHES = 5
+WARM_USERS = 20
+"""Users whose lists are prepared before `/ready`: the first reads of Neo4j and of the encoder's tables are slow."""
 NEAREST = 200
 """Items that newcomers' lists are made from."""
 LARGE = 20
@@ -175,7 +177,7 @@ class Services:
             log.warning("no warm-up: %s", error)
 
     def _warm_up_for_newcomers(self) -> None:
-        """Load the encoder and search once as for a newcomer: Neo4j reads its vector index at the first search."""
+        """Load the encoder, search as for a newcomer (Neo4j reads its vector index then), and rank for some users."""
         live = queries.published(self.graph)
         if live is None:
             return
@@ -184,6 +186,18 @@ class Services:
         if (vector := self.encoders.example(live["modelVersion"])) is not None:
             for _ in range(WARM_SEARCHES):
                 queries.nearest_items(self.graph, live["modelVersion"], vector, NEAREST)
+        self._rank_some_users(live["modelVersion"])
+
+    def _rank_some_users(self, model_version: str) -> None:
+        for user_id in queries.some_users(self.graph, WARM_USERS):
+            try:
+                inputs = queries.recommendation_inputs(
+                    self.graph, user_id, now_s=int(time.time()), timeout_s=self.settings.read_timeout_s
+                )
+            except NotFoundError:  # deleted since
+                continue
+            friends, attributes = queries.user_inputs(self.graph, user_id)
+            self.encoders.rank(model_version, inputs.recent, friends, attributes, NEAREST)
 
     def read_ahead(self) -> None:
         """Wait for what a server reads beside its first requests: the live version's encoder and items newer than it.

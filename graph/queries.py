@@ -130,6 +130,11 @@ def warm_up(graph: Graph) -> None:
             graph.read(f"queries.{name}", timeout_s=COMPILE_S, **given)
 
 
+def some_users(graph: Graph, limit: int) -> list[str]:
+    """Return the ids of a few users, whoever comes first."""
+    return [row["userId"] for row in graph.read("queries.some_users", limit=limit)]
+
+
 def user_inputs(graph: Graph, user_id: str) -> tuple[list[list[Any]], dict[str, Any]]:
     """Return friends `[userId, strength, itemIds]` and attributes of a user newer than the version.
 

@@ -270,3 +270,8 @@ MATCH (i:Item)
 WHERE i.itemId > $after AND ($tag IS NULL OR $tag IN i.tags)
 WITH i ORDER BY i.itemId LIMIT $limit
 RETURN i {.itemId, .kind, .title, .category, .brand, .priceMinor, .currency, .rating, .available, .stock, .tags} AS item
+
+// some_users: ids of a few users, whoever comes first
+MATCH (u:User)
+RETURN u.userId AS userId
+LIMIT $limit
