@@ -20,8 +20,8 @@ from engine.interest.data import from_snapshot
 from engine.interest.model import choose
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
+from engine.lists import similar_items
 from engine.serving.diversity import diversify, intra_list_diversity, likeness_of, scaled_neighbours
-from engine.training import similar_items
 from engine.types import RankedLists
 from engine.world import WorldSettings, generate, to_snapshot
 from graph.settings import Settings

@@ -6,10 +6,8 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,29 +17,27 @@ from numpy.typing import NDArray
 
 from engine.artifact import read_snapshot, write_artifact
 from engine.errors import ArtifactError, DataError, EngineError
-from engine.evaluation import top_k
 from engine.influence.scoring import score_users
 from engine.interest import card
-from engine.interest.cut import make_cut
-from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS, from_snapshot
+from engine.interest.base import Base, Limits, id_tables, read_base, start_card
+from engine.interest.data import LIKED_RATING, POSITIVE_WEIGHTS
+from engine.interest.fitted import fit_full, fit_further
 from engine.interest.heldout import heldout_tables
-from engine.interest.linear import strongest_weights
-from engine.interest.model import Choice, ablation, ablation_cold, ablation_of_deep, choose, refit
 from engine.interest.ranker import Ranker
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
+from engine.lists import named, similar_items, strongest
 from engine.propagation.estimation import edge_probabilities
 from engine.propagation.sharetarget.shop import learn
 from engine.serving.bundle import serving_arrays, serving_card
 from engine.serving.champion import KEPT
+from engine.serving.lineage import Lineage
+from engine.stages import Report, Stages
 from engine.tuning.space import read_settings
-from engine.types import EdgeProbabilities, GraphSnapshot, RankedLists
+from engine.types import GraphSnapshot
 
 CODE_VERSION = "0.1.0"
 """Version of the training code, written in every model."""
-SIMILAR_CANDIDATES = 200
-"""Item-item weights per item that count for its nearest."""
-Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,43 +66,45 @@ class TrainSettings:
         return {key: each for key, each in value.items() if key != "model_version"}
 
 
-def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: Report | None = None) -> Path:
+def train(
+    snapshot: GraphSnapshot,
+    settings: TrainSettings,
+    out: Path,
+    report: Report | None = None,
+    *,
+    base: Path | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Path:
     """Train on a snapshot and write a model folder.
-
-    The parts are chosen on a cut (10 % of each user's positives), measured on a second cut (10 % more) that nothing
-    was chosen on, and then fitted on all data: what is published has seen everything, what is reported has not.
 
     Args:
         snapshot: the graph.
         settings: of the run.
         out: the folder to write; must not be there.
         report: called with {"stage", "done", "total", "message"}.
+        base: the folder of a version to go on from; None: train in full.
+        limits: where they are reached a full training is made all the same, and the card says why.
 
     Raises:
-        DataError: the snapshot has nothing to learn from.
+        DataError: the snapshot has nothing to learn from, or is not such as the base was trained on.
         TrainingError: no usable model came out.
-        ArtifactError: the folder cannot be written.
+        ArtifactError: the folder cannot be written, or the base's cannot be read.
     """
     if out.exists() and any(out.iterdir()):
         raise ArtifactError(f"{out} is already there; choose another folder")
-    say = _Stages(report)
+    say = Stages(report)
     threads = set_threads(settings.threads)
     encoder = replace(settings.encoder, seed=settings.seed)
-
-    say("data", "reading interactions, ties and attributes")
-    data = from_snapshot(snapshot, settings.positive_weights)
-    cut = make_cut(data, settings.seed, test_share=0.1)
-
-    say("choose", f"{data.users} users, {data.items} items, {len(data.positives)} pairs of interest")
-    choice = choose(cut, encoder, report)
-
-    say("evaluate", "measuring on the held-out cut")
-    evaluation, per_user, top = card.evaluate(choice, settings.seed)
-    slices = card.slices(snapshot, choice, per_user, top, settings.seed)
-    ablations = {**ablation(choice), "deep": ablation_of_deep(choice), "cold": ablation_cold(choice)}
-
-    say("refit", "fitting the chosen model on all data")
-    ranker = refit(data, choice, encoder, report)
+    start, why = _start(base, snapshot, settings, limits, say)
+    version = settings.model_version or derived_version(snapshot, settings, start)
+    weights = settings.positive_weights
+    if start is None:
+        fitted = fit_full(snapshot, weights, encoder, say, report)
+        lineage = Lineage(None, 0, version, snapshot.watermark_s, why)
+    else:
+        fitted = fit_further(snapshot, start, weights, encoder, say=say, report=report)
+        lineage = start.lineage.next(start.model_version)
+    ranker, choice, data = fitted.ranker, fitted.choice, fitted.data
 
     say("lists", "ranking items for every user")
     recommended = ranker.rank(
@@ -122,36 +120,35 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
     share_tables, share_weights, share_card = _share_targets(snapshot, settings.seed)
 
     say("write", f"writing {out}")
-    tables, weights = _serving(ranker, settings)
+    tables, arrays = _serving(ranker, settings)
     tables |= share_tables
-    weights |= share_weights
-    tables |= _lists("recommended", recommended) | _lists("similar", similar)
-    tables |= _lists("influences", strongest(edges, settings.influences))
+    arrays |= share_weights
+    tables |= named("recommended", recommended) | named("similar", similar)
+    tables |= named("influences", strongest(edges, settings.influences))
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
     tables |= heldout_tables(
         snapshot, choice.cut, choice.ranker.rank(choice.cut.test.user, choice.weights, KEPT).target
     )
+    serving = serving_card(ranker.scorers(settings.itemitem_neighbours), choice.weights)
     write_artifact(
         out,
-        model_version=settings.model_version or derived_version(snapshot, settings),
+        model_version=version,
         snapshot_id=snapshot.snapshot_id,
         code_version=CODE_VERSION,
         user_ids=snapshot.users.ids,
         item_ids=snapshot.items.ids,
         tables=tables,
-        weights=weights,
+        weights=arrays,
         metrics={
-            "data": card.describe_data(snapshot, data, settings.positive_weights),
-            "positives": {"weights": dict(settings.positive_weights), "ratingAtLeast": LIKED_RATING},
+            "data": card.describe_data(snapshot, data, weights),
+            "positives": _positives(settings),
             "settings": settings.to_json(),
-            "choice": card.describe_choice(choice),
+            "lineage": lineage.to_json(),
+            **fitted.card,
             "training": card.describe_training(choice, ranker),
-            "evaluation": evaluation,
-            "slices": slices,
-            "ablation": ablations,
             "calibration": card.calibration(choice),
-            "sizes": card.sizes(tables, weights),
-            "serving": serving_card(ranker.scorers(settings.itemitem_neighbours), choice.weights),
+            "sizes": card.sizes(tables, arrays),
+            "serving": {**serving, "start": start_card(ranker, choice)},
             "shareTargets": share_card,
             "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
             "timings": say.timings(choice, ranker),
@@ -161,62 +158,36 @@ def train(snapshot: GraphSnapshot, settings: TrainSettings, out: Path, report: R
     return out
 
 
-def similar_items(ranker: Ranker, k: int) -> RankedLists:
-    """Return each item's k nearest, best first, scores in (0, 1]: half embedding, half item-item model.
-
-    score(i, j) = (cos(h_i, h_j) + w_ij / max_j w_ij) / 2. Behaviour alone is noise for an item that few acted on, the
-    embedding alone forgets who acts on what together (docs/adr/0005).
-    """
-    models = ranker.models
-    vectors, weights = models.encoder.item_embedding, strongest_weights(models.itemitem, SIMILAR_CANDIDATES)
-    items, kept = len(vectors), min(k, len(vectors) - 1)
-    target, score = np.full((items, k), -1, dtype=np.int32), np.zeros((items, k), dtype=np.float32)
-    for start in range(0, items, 1024):
-        rows = np.arange(start, min(start + 1024, items))
-        closeness = vectors[rows] @ vectors.T
-        known = weights.target[rows] >= 0
-        row, rank = np.nonzero(known)
-        largest = np.maximum(weights.score[rows].max(axis=1, initial=0.0), np.finfo(np.float32).tiny)
-        closeness[row, weights.target[rows][row, rank]] += weights.score[rows][row, rank] / largest[row]
-        closeness[np.arange(len(rows)), rows] = -np.inf
-        best = top_k(closeness, kept)
-        found = np.take_along_axis(closeness, best, axis=1) / 2
-        target[rows, :kept] = np.where(found > 0, best, -1)
-        score[rows, :kept] = np.where(found > 0, found, 0.0)
-    return RankedLists(target, score)
+def _start(
+    folder: Path | None, snapshot: GraphSnapshot, settings: TrainSettings, limits: Limits, say: Stages
+) -> tuple[Base | None, str]:
+    """Return the base to go on from, or none and why a full training is due all the same."""
+    if folder is None:
+        return None, ""
+    base = read_base(folder)
+    if why := base.full_is_due(snapshot.watermark_s, limits):
+        say("base", f"training in full: {why}")
+        return None, why
+    base.check(settings.encoder, _positives(settings), CODE_VERSION)
+    return base, ""
 
 
-def strongest(edges: EdgeProbabilities, k: int) -> RankedLists:
-    """Return for each user u its k targets v of largest P(u->v) > 0, ties by the lower v."""
-    kept = edges.probability > 0
-    source, target, probability = edges.source[kept], edges.target[kept], edges.probability[kept]
-    order = np.lexsort((target, -probability, source))
-    source, target, probability = source[order], target[order], probability[order]
-    start = np.searchsorted(source, np.arange(edges.nodes))
-    rank = np.arange(len(source)) - start[source]
-    first = rank < k
-    targets = np.full((edges.nodes, k), -1, dtype=np.int32)
-    scores = np.zeros((edges.nodes, k), dtype=np.float32)
-    targets[source[first], rank[first]] = target[first]
-    scores[source[first], rank[first]] = probability[first]
-    return RankedLists(targets, scores)
+def _positives(settings: TrainSettings) -> dict[str, Any]:
+    return {"weights": dict(settings.positive_weights), "ratingAtLeast": LIKED_RATING}
 
 
-def derived_version(snapshot: GraphSnapshot, settings: TrainSettings) -> str:
-    """Return a name that equal snapshots, settings and code share."""
-    told = json.dumps([snapshot.snapshot_id, settings.to_json(), CODE_VERSION], sort_keys=True, default=str)
+def derived_version(snapshot: GraphSnapshot, settings: TrainSettings, base: Base | None = None) -> str:
+    """Return a name that equal snapshots, settings, code and bases share."""
+    parts = [snapshot.snapshot_id, settings.to_json(), CODE_VERSION, *([base.model_version] if base else [])]
+    told = json.dumps(parts, sort_keys=True, default=str)
     return "m" + hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
-def _lists(name: str, lists: RankedLists) -> dict[str, NDArray[Any]]:
-    tables: dict[str, NDArray[Any]] = {f"{name}_target": lists.target, f"{name}_score": lists.score}
-    return tables if lists.reasons is None else {**tables, f"{name}_reasons": lists.reasons}
-
-
 def _serving(ranker: Ranker, settings: TrainSettings) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Return embeddings and all tables and weights that newcomers are served with."""
+    """Return embeddings, all tables and weights that newcomers are served with, and the vectors to go on from."""
     tables, weights = serving_arrays(ranker.scorers(settings.itemitem_neighbours), small=settings.deep_int8)
     tables |= {"user_embedding": ranker.user_embedding, "item_embedding": ranker.models.encoder.item_embedding}
+    tables |= id_tables(ranker)
     return tables, weights
 
 
@@ -229,35 +200,6 @@ def _share_targets(
     except DataError as error:
         return {}, {}, {"learned": False, "reason": str(error)}
     return *ranker.to_folder(), {"learned": True, **told}
-
-
-class _Stages:
-    """Reports the stages of a run and keeps their seconds."""
-
-    def __init__(self, report: Report | None) -> None:
-        self._report = report
-        self._seconds: dict[str, float] = {}
-        self._stage = ""
-        self._began = time.perf_counter()
-
-    def __call__(self, stage: str, message: str) -> None:
-        now = time.perf_counter()
-        if self._stage:
-            self._seconds[self._stage] = round(now - self._began, 3)
-        self._stage, self._began = stage, now
-        if self._report is not None:
-            self._report({"stage": stage, "done": int(stage == "done"), "total": 1, "message": message})
-
-    def timings(self, choice: Choice, ranker: Ranker) -> dict[str, Any]:
-        """Return seconds per stage and per epoch, edges propagated per second, and the largest memory so far."""
-        return {
-            "stagesS": dict(self._seconds),
-            "chooseS": choice.seconds,
-            "epochS": choice.ranker.models.encoder.seconds_per_epoch,
-            "refitEpochS": ranker.models.encoder.seconds_per_epoch,
-            "edgesPerS": round(choice.ranker.models.encoder.edges_per_s),
-            "peakMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        }
 
 
 def encoder_settings(
@@ -282,6 +224,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="largest number of epochs")
     parser.add_argument("--settings", type=Path, help="settings of the encoder, a file of `kith tune`")
+    parser.add_argument("--base", type=Path, help="folder of a version to go on from: a few steps instead of all")
+    parser.add_argument("--chain", type=int, default=Limits().trainings, help="incremental trainings after a full one")
+    parser.add_argument(
+        "--full-days", type=float, default=Limits().days, help="days from one full training to the next"
+    )
     parser.add_argument("--threads", type=int, default=0, help="0: all")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--model-version", default="", help="name of the model; default: derived from the input")
@@ -293,7 +240,14 @@ def main(arguments: list[str] | None = None) -> int:
         settings = TrainSettings(
             seed=given.seed, threads=given.threads, model_version=given.model_version, encoder=encoder
         )
-        train(read_snapshot(given.source), settings, given.out, _print_json if given.progress_json else _print_line)
+        train(
+            read_snapshot(given.source),
+            settings,
+            given.out,
+            _print_json if given.progress_json else _print_line,
+            base=given.base,
+            limits=Limits(given.chain, given.full_days),
+        )
     except (EngineError, OSError) as error:
         sys.stderr.write(f"training failed: {error}\n")
         return 1

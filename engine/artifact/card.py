@@ -55,7 +55,7 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
     data, evaluation = _mapping(metrics.get("data")), _mapping(metrics.get("evaluation"))
     settings, calibration = _mapping(metrics.get("settings")), _mapping(metrics.get("calibration"))
     model, popular = _mapping(evaluation.get("model")), _mapping(evaluation.get("popularity"))
-    interval = _mapping(model.get("interval"))
+    interval, lineage = _mapping(model.get("interval")), _mapping(metrics.get("lineage"))
     return {
         **{name: data.get(name) for name in ("users", "items", "positives")},
         "seed": settings.get("seed"),
@@ -64,6 +64,7 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "interval": {name: list(interval[name]) for name in METRICS if name in interval},
         "popularity": {name: popular.get(name) for name in METRICS} if popular else None,
         "ece": calibration.get("ece"),
+        "lineage": {name: lineage.get(name) for name in ("kind", "base", "trainings", "full")} if lineage else None,
     }
 
 
@@ -73,9 +74,9 @@ def size(card: Mapping[str, Any]) -> int:
 
 
 def _small(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the evaluation, which publication compares by."""
-    evaluation = {key: card["evaluation"] for key in ("evaluation",) if key in card}
-    return evaluation if size(evaluation) <= CARD_BYTES // 2 else {}
+    """Return what publication compares by."""
+    kept = {key: card[key] for key in ("evaluation", "lineage") if key in card}
+    return kept if size(kept) <= CARD_BYTES // 2 else {}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -32,6 +32,7 @@ NAME_CHARACTERS = 64
 AGES = (18, 25, 35, 50, 65)
 """Where groups of age begin, years."""
 YEAR_S = 31_556_952
+HELD_OUT = "10 % of each user's positives, the newest where times are known, unseen by every choice"
 CONSENT = (
     "only users who agreed to personalisation when the snapshot was taken, and their acts, are in the data; "
     "a version is published without those who have taken it back since"
@@ -87,18 +88,17 @@ def describe_choice(choice: Choice) -> dict[str, Any]:
     }
 
 
-def evaluate(choice: Choice, seed: int) -> tuple[dict[str, Any], PerUser, NDArray[np.int32]]:
-    """Measure the cut's model and popularity on items that nothing was chosen on.
+def evaluate(choice: Choice, seed: int, held_out: str = HELD_OUT) -> tuple[dict[str, Any], PerUser, NDArray[np.int32]]:
+    """Measure the cut's model and popularity on items that nothing was chosen on; `held_out` says which those are.
 
     Returns:
         The section of the card, every metric per user (N,), and the lists (N, 20) of `choice.cut.test`.
     """
     cut = choice.cut
     if not len(cut.test):
-        return {"users": 0}, {}, np.zeros((0, LIST), dtype=np.int32)
+        return {"users": 0, "heldOut": held_out}, {}, np.zeros((0, LIST), dtype=np.int32)
     per_user, top = measure(choice.ranker, choice.weights, cut.test)
     popular = measure_popularity(cut.data, cut.test)
-    held_out = "10 % of each user's positives, the newest where times are known, unseen by every choice"
     section = {
         "users": len(cut.test),
         "heldOut": held_out,

@@ -118,12 +118,17 @@ def from_any(folder: Path, seed: int = 0) -> InterestData:
     return from_folder(folder, None, seed).data
 
 
-def from_snapshot(snapshot: GraphSnapshot, weights: Mapping[str, float] = POSITIVE_WEIGHTS) -> InterestData:
+def from_snapshot(
+    snapshot: GraphSnapshot,
+    weights: Mapping[str, float] = POSITIVE_WEIGHTS,
+    recipes: Mapping[str, FeatureRecipe] | None = None,
+) -> InterestData:
     """Turn a snapshot into training matrices.
 
     Args:
         snapshot: the export.
         weights: weight of each act that counts as interest (keys of INTERACTION_TYPES and SHARED).
+        recipes: of `user` and `item`, learned on an earlier snapshot; None: learned on this one.
 
     Raises:
         DataError: there are no users, no items, or no act that counts.
@@ -144,7 +149,9 @@ def from_snapshot(snapshot: GraphSnapshot, weights: Mapping[str, float] = POSITI
         raise DataError("the snapshot has no interaction that counts as interest")
     seen_share = np.concatenate([snapshot.sends.source, snapshot.opens.source])
     receiver = np.concatenate([snapshot.sends.target, snapshot.opens.target])
-    user_recipe, item_recipe = learn_recipe(snapshot.users.columns), learn_recipe(snapshot.items.columns)
+    if recipes is None:
+        recipes = {"user": learn_recipe(snapshot.users.columns), "item": learn_recipe(snapshot.items.columns)}
+    user_recipe, item_recipe = recipes["user"], recipes["item"]
     return InterestData(
         positives=positives,
         friends=_both_ways(snapshot.friends.source, snapshot.friends.target, users, snapshot.friends.columns),

@@ -10,6 +10,7 @@ import numpy as np
 from engine.interest.cut import Cut
 from engine.interest.data import InterestData
 from engine.interest.deep import fit_deep
+from engine.interest.encoder import Encoder
 from engine.interest.fitting import Candidates, fit_blend, fit_weights, gather_candidates
 from engine.interest.friendship import Friendship, fit_friendship
 from engine.interest.linear import LinearModel, LinearRecipe, choose_half_life, choose_linear
@@ -20,7 +21,7 @@ from engine.interest.ranker import Models, Ranker, build_ranker, embed_without_h
 from engine.interest.relations import relations_of
 from engine.interest.training import EncoderSettings, FittedEncoder, Report, fit_encoder, without_social
 from engine.serving.blend import NEW_ITEM, BlendWeights, Calibration
-from engine.serving.deep import pruned, quantised, restored
+from engine.serving.deep import DeepModel, pruned, quantised, restored
 
 FIRST_WEIGHTS = BlendWeights({"graphsage": 1.0, "itemitem": 0.3}, {"popularity": 1.0})
 WITHOUT_CUT = BlendWeights({"itemitem": 1.0, "popularity": 0.1}, {"popularity": 1.0})
@@ -86,7 +87,7 @@ def complete(prepared: Prepared, settings: EncoderSettings, report: Report | Non
     )  # fmt: skip
     clock.stop("graphsage")
     _say(report, "deep", "training the scorers on top of the embeddings")
-    ranker = _ranker(cut.data, encoder, linear, friendship, settings.seed)
+    ranker = fit_parts(cut.data, encoder, linear, friendship, seed=settings.seed)
     clock.stop("scorers")
     _say(report, "blend", "fitting the weights of the named scores on the cut")
     warm, cold = _gather(ranker, cut)
@@ -109,7 +110,42 @@ def refit(data: InterestData, choice: Choice, settings: EncoderSettings, report:
     start = _fitting_start(choice, data, settings)
     encoder = fit_encoder(data, on_all, None, start, report, ties=friendship.weigh(data))
     _say(report, "itemitem", "fitting the other parts on all data")
-    return _ranker(data, encoder, choice.linear.fit(data.positives), friendship, settings.seed)
+    return fit_parts(data, encoder, choice.linear.fit(data.positives), friendship, seed=settings.seed)
+
+
+def fit_parts(
+    data: InterestData,
+    encoder: FittedEncoder,
+    linear: LinearModel,
+    friendship: Friendship,
+    *,
+    seed: int,
+    deep: DeepModel | None = None,
+) -> Ranker:
+    """Fit what stands on the embeddings and count what is counted.
+
+    Args:
+        data: of the users and items.
+        encoder: their embeddings.
+        linear: fitted item-item model.
+        friendship: fitted weights of friends.
+        seed: of the scorers.
+        deep: weights that the deep scorer goes on from; None: it begins from nothing.
+    """
+    users, items = encoder.user_embedding, encoder.item_embedding
+    cold = embed_without_history(data, encoder, friendship.weigh_cold(data))
+    return build_ranker(
+        data,
+        Models(
+            encoder=encoder,
+            itemitem=linear,
+            plain=fit_plain(users, items, data.positives, seed=seed),
+            deep=fit_deep(data, users, cold, items, seed=seed, start=deep),
+            friendship=friendship,
+            popular=count_popular(data),
+            cold_embedding=cold,
+        ),
+    )
 
 
 def ablation(choice: Choice) -> dict[str, dict[str, float]]:
@@ -160,7 +196,7 @@ def ablation_without_friends(choice: Choice, settings: EncoderSettings, report: 
     data = choice.cut.data
     encoder = fit_encoder(data, without_social(settings), choice.cut.validation, report=report)
     models = choice.ranker.models
-    ranker = _ranker(data, encoder, models.itemitem, models.friendship, settings.seed)
+    ranker = fit_parts(data, encoder, models.itemitem, models.friendship, seed=settings.seed)
     warm, _ = _gather(ranker, choice.cut)
     if warm is None:
         return {}
@@ -177,31 +213,12 @@ def _gather(ranker: Ranker, cut: Cut) -> tuple[Candidates | None, Candidates | N
     return warm, cold
 
 
-def _ranker(
-    data: InterestData, encoder: FittedEncoder, linear: LinearModel, friendship: Friendship, seed: int
-) -> Ranker:
-    users, items = encoder.user_embedding, encoder.item_embedding
-    cold = embed_without_history(data, encoder, friendship.weigh_cold(data))
-    return build_ranker(
-        data,
-        Models(
-            encoder=encoder,
-            itemitem=linear,
-            plain=fit_plain(users, items, data.positives, seed=seed),
-            deep=fit_deep(data, users, cold, items, seed=seed),
-            friendship=friendship,
-            popular=count_popular(data),
-            cold_embedding=cold,
-        ),
-    )
-
-
-def _fitting_start(choice: Choice, data: InterestData, settings: EncoderSettings) -> FittedEncoder | None:
+def _fitting_start(choice: Choice, data: InterestData, settings: EncoderSettings) -> Encoder | None:
     """Return the cut's encoder, unless the whole data has relations that the cut lost."""
     encoder = choice.ranker.models.encoder
     ties = choice.ranker.models.friendship.weigh(data)
     same = relations_of(data, settings.with_social, ties).names == encoder.relations.names
-    return encoder if same else None
+    return encoder.encoder if same else None
 
 
 def _say(report: Report | None, stage: str, message: str) -> None:

@@ -130,7 +130,7 @@ def fit_encoder(
     data: InterestData,
     settings: EncoderSettings,
     validation: Truth | None = None,
-    start: FittedEncoder | None = None,
+    start: Encoder | None = None,
     report: Report | None = None,
     *,
     ties: Adjacency | None = None,
@@ -139,10 +139,10 @@ def fit_encoder(
 
     Args:
         data: matrices without the cut.
-        settings: how to train.
+        settings: how to train; no steps: what `start` holds is only propagated over `data`.
         validation: items held out of `data` per user; training stops when NDCG@20 there no longer grows, and the
             best step's weights are kept. None: train to the end.
-        start: continue from these weights (same users, items and kinds of relations).
+        start: continue from its weights (same users, items and kinds of relations).
         report: called with {"stage", "done", "total", "message"}.
         ties: (U, U) learned weights of friends; None: as strong as the ties are.
 
@@ -163,7 +163,7 @@ def fit_encoder(
         )
     ).to(device)
     if start is not None:
-        encoder.load_state_dict(start.encoder.state_dict())
+        encoder.load_state_dict(start.state_dict())
     began = time.perf_counter()
     steps, epochs, history = _optimise(encoder, graph, settings, rng=rng, validation=validation, report=report)
     seconds = time.perf_counter() - began
@@ -197,6 +197,8 @@ def _optimise(
     report: Report | None,
 ) -> tuple[int, float, list[dict[str, float]]]:
     """Run the steps; leave the best weights in the encoder; return steps, epochs and history of the weights kept."""
+    if settings.steps == 0:
+        return 0, 0.0, []
     active = np.flatnonzero(graph.data.positives.degree).astype(np.int64)
     per_epoch = -(-len(active) // settings.batch_users)
     total = max(1, min(settings.steps, settings.epochs * per_epoch))

@@ -10,7 +10,13 @@ Two rules, in this order:
 - recorded: where fewer than `LEAST_PAIRED_USERS` have such items, by each version's own cut: the challenger is worse
   where the upper end of its 95 % interval of NDCG@20 is below the lower end of the champion's.
 
-Where neither can be applied, nothing is known against the challenger.
+A challenger that was trained further from another version (`engine.serving.lineage`) has seen everything but the newer
+pairs that its cut holds out, and its cut's model lacks no fifth. So it is compared with the champion's published lists,
+which come from a model of the same making, and by the paired rule alone: figures of its cut are of other items. For the
+same reason a challenger that was trained in full is compared with the full version that an incremental champion's chain
+began with, which the caller names.
+
+Where none of this can be applied, nothing is known against the challenger.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ from engine.artifact import read_ids, read_tables
 from engine.artifact.columns import check_range
 from engine.errors import ArtifactError
 from engine.evaluation import Truth, hit_matrix, ndcg_at
+from engine.serving.lineage import of_card
 
 LEAST_PAIRED_USERS = 200
 LATE_S = 300
@@ -72,16 +79,24 @@ def compare(challenger: Path, challenger_metrics: Metrics, champion: Path, champ
     Args:
         challenger: its folder.
         challenger_metrics: its card.
-        champion: the folder of the published version; it may be gone.
-        champion_metrics: the card of the published version.
+        champion: the folder of the published version; it may be gone. For a challenger that was trained in full: of
+            the full version at the beginning of the champion's chain.
+        champion_metrics: the card of that version.
 
     Raises:
         ArtifactError: what a folder says of its cut contradicts itself.
     """
     name = champion.name
+    own, other = of_card(challenger_metrics), of_card(champion_metrics)
+    is_further = own is not None and own.is_incremental
+    if other is not None and other.is_incremental and not is_further:
+        said = f"{name} was trained further from {other.full}, which is not known here; nothing was compared"
+        return Verdict(False, "none", said, name)
     try:
-        difference, means = _unseen_pairs(challenger, champion, champion_metrics)
+        difference, means = _unseen_pairs(challenger, champion, champion_metrics, is_further=is_further)
     except _NotComparableError as why_not:
+        if is_further:
+            return Verdict(False, "none", f"nothing was compared: {why_not}", name)
         return judge_recorded(challenger_metrics, champion_metrics, name, str(why_not))
     return judge_paired(difference, name, means)
 
@@ -139,9 +154,15 @@ class _NotComparableError(Exception):
 
 
 def _unseen_pairs(
-    challenger: Path, champion: Path, champion_metrics: Metrics
+    challenger: Path, champion: Path, champion_metrics: Metrics, *, is_further: bool
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
     """Return the differences of NDCG@20 (N,) and both means.
+
+    Args:
+        challenger: its folder.
+        champion: its folder.
+        champion_metrics: its card.
+        is_further: whether the challenger was trained further from another version.
 
     Raises:
         _NotComparableError: there is no paired comparison.
@@ -152,7 +173,7 @@ def _unseen_pairs(
         raise _NotComparableError("the published version does not say when its snapshot was taken")
     if not champion.is_dir():
         raise _NotComparableError("the published version's folder is not on this machine")
-    tables, older = _held_out(challenger), _held_out(champion)
+    tables, older = _held_out(challenger), (_published if is_further else _held_out)(champion)
     if tables is None or older is None:
         who = "this" if tables is None else "the published"
         raise _NotComparableError(f"{who} version does not hold what its cut held out")
@@ -161,7 +182,8 @@ def _unseen_pairs(
         raise _NotComparableError(f"{len(rows)} users have held-out items that the published version has not seen")
     kept, lists = champion_lists(tables, older, rows)
     if len(kept) < LEAST_PAIRED_USERS:
-        raise _NotComparableError(f"{len(kept)} users were held out by both versions")
+        both = "are known to" if is_further else "were held out by"
+        raise _NotComparableError(f"{len(kept)} users {both} both versions")
     truth = truth.take(kept)
     own = ndcg_at(hit_matrix(tables["list"][rows[kept], :LIST], truth), truth.counts, LIST)
     other = ndcg_at(hit_matrix(lists, truth), truth.counts, LIST)
@@ -182,6 +204,19 @@ def _held_out(folder: Path) -> Tables | None:
     return {**tables, "user_ids": ids["user"], "item_ids": ids["item"]}
 
 
+def _published(folder: Path) -> Tables:
+    """Return a version's published lists as if they were those of a cut that held out something of every user.
+
+    Raises:
+        ArtifactError: the lists do not fit.
+    """
+    ids, lists = read_ids(folder), read_tables(folder).get("recommended_target")
+    if lists is None or lists.ndim != 2 or len(lists) != len(ids["user"]):
+        raise ArtifactError("table recommended_target does not fit the users")
+    check_range(lists, -1, len(ids["item"]), "table recommended_target")
+    return {"user": np.arange(len(lists)), "list": lists, "user_ids": ids["user"], "item_ids": ids["item"]}
+
+
 def _newer(tables: Tables, after_s: int) -> tuple[NDArray[np.intp], Truth]:
     """Return the rows that have held-out items whose first act is later, and those items."""
     user, indptr = tables["user"], tables["indptr"]
@@ -197,7 +232,7 @@ def champion_lists(tables: Tables, older: Tables, rows: NDArray[np.intp]) -> tup
 
     Args:
         tables: what the challenger's cut held out.
-        older: what the champion's cut held out.
+        older: what the champion's cut held out, or its published lists.
         rows: (N,) users, rows of `tables`.
 
     Returns:

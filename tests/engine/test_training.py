@@ -15,6 +15,7 @@ from engine import training
 from engine.artifact import read_artifact, read_tables, read_weights, write_snapshot
 from engine.errors import DataError
 from engine.interest.training import EncoderSettings
+from engine.lists import strongest
 from engine.serving.bundle import load
 from engine.serving.sharetarget.ranker import Ranker
 from engine.types import EdgeProbabilities, Edges, GraphSnapshot, Nodes
@@ -141,7 +142,7 @@ def test_strongest_targets_by_hand() -> None:
         np.array([0.2, 0.9, 0.2, 0.0], np.float32),
         4,
     )
-    lists = training.strongest(edges, 2)
+    lists = strongest(edges, 2)
     assert lists.target.tolist() == [[-1, -1], [0, 2], [-1, -1], [-1, -1]]
     assert lists.score[1] == pytest.approx([0.9, 0.2])
 

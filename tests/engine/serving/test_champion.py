@@ -18,6 +18,7 @@ from engine.evaluation import truth_of
 from engine.interest.heldout import first_acts
 from engine.interest.training import EncoderSettings
 from engine.serving.champion import LEAST_PAIRED_USERS, champion_lists, compare, judge_paired, judge_recorded
+from engine.serving.lineage import Lineage
 from engine.types import NO_TIME, Edges, GraphSnapshot
 from engine.world import WorldSettings, generate
 from engine.world.export import to_snapshot
@@ -133,8 +134,9 @@ def judged(challenger: Path, champion: Path) -> Any:
     return compare(challenger, read_artifact(challenger).metrics, champion, read_artifact(champion).metrics)
 
 
-def rewritten(folder: Path, to: Path, **changed: NDArray[Any]) -> Path:
+def rewritten(folder: Path, to: Path, lineage: Lineage | None = None, **changed: NDArray[Any]) -> Path:
     model = read_artifact(folder)
+    told = {} if lineage is None else {"lineage": lineage.to_json()}
     write_artifact(
         to,
         model_version=to.name,
@@ -144,7 +146,7 @@ def rewritten(folder: Path, to: Path, **changed: NDArray[Any]) -> Path:
         item_ids=model.item_ids,
         tables={**load_file(folder / "tables.safetensors"), **changed},
         weights=load_file(folder / "weights.safetensors"),
-        metrics=model.metrics,
+        metrics={**model.metrics, **told},
     )
     return to
 
@@ -222,6 +224,74 @@ def test_a_champion_whose_folder_is_gone_is_compared_by_its_card(versions: tuple
     verdict = compare(new, read_artifact(new).metrics, tmp_path / "m-gone", metrics)
     assert verdict.rule == "recorded"
     assert "not on this machine" in verdict.figures["whyNotPaired"]
+
+
+FURTHER = Lineage("old", 1, "old", 0)
+
+
+def blind_lists(folder: Path, table: str) -> NDArray[np.int32]:
+    shape = load_file(folder / "tables.safetensors")[table].shape
+    drawn = np.random.default_rng(0).permuted(np.tile(np.arange(120, dtype=np.int32), (shape[0], 1)), axis=1)
+    return drawn[:, : shape[1]].copy()
+
+
+def test_a_version_trained_further_is_compared_with_the_published_lists(
+    versions: tuple[Path, Path], tmp_path: Path
+) -> None:
+    old, new = versions
+    further = rewritten(new, tmp_path / "further", FURTHER)
+    verdict = judged(further, old)
+    assert verdict.rule == "paired"
+    # By hand: the champion's published items that the user does not know by now, for users with newer held-out items.
+    tables, published = (
+        load_file(new / "tables.safetensors"),
+        load_file(old / "tables.safetensors")["recommended_target"],
+    )
+    ids, old_ids = read_artifact(new), read_artifact(old)
+    late = tables["heldout_first_at_s"] > old_ids.metrics["data"]["snapshot"]["watermarkS"] + 300
+    item_of, user_of = old_ids.item_ids.tolist(), old_ids.user_ids.tolist()
+    found = []
+    for row, user in enumerate(tables["heldout_user"].tolist()):
+        start, stop = tables["heldout_indptr"][row : row + 2]
+        held = set(ids.item_ids[tables["heldout_item"][start:stop][late[start:stop]]].tolist())
+        if not held or ids.user_ids[user] not in user_of:
+            continue
+        start, stop = tables["heldout_known_indptr"][row : row + 2]
+        known = set(ids.item_ids[tables["heldout_known_item"][start:stop]].tolist())
+        listed = [item_of[place] for place in published[user_of.index(ids.user_ids[user])] if place >= 0]
+        top = [name for name in listed if name not in known][:20]
+        gain = sum(1 / np.log2(rank + 2) for rank, name in enumerate(top) if name in held)
+        found.append(gain / sum(1 / np.log2(rank + 2) for rank in range(min(len(held), 20))))
+    assert verdict.figures["users"] == len(found)
+    assert verdict.figures["championMean"] == pytest.approx(np.mean(found))
+
+
+def test_what_the_champions_cut_lists_does_not_count_for_a_version_trained_further(
+    versions: tuple[Path, Path], tmp_path: Path
+) -> None:
+    old, new = versions
+    further = rewritten(new, tmp_path / "further", FURTHER)
+    told = judged(further, old).figures
+    of_cut = rewritten(old, tmp_path / "cut", heldout_list=blind_lists(old, "heldout_list"))
+    assert judged(further, of_cut).figures["difference"] == told["difference"]
+    of_all = rewritten(old, tmp_path / "all", recommended_target=blind_lists(old, "recommended_target"))
+    assert judged(further, of_all).figures["difference"] > told["difference"]
+    blind = rewritten(new, tmp_path / "blind", FURTHER, heldout_list=blind_lists(new, "heldout_list"))
+    assert judged(blind, old).is_worse
+
+
+def test_a_version_trained_further_is_never_compared_by_its_card(versions: tuple[Path, Path], tmp_path: Path) -> None:
+    _, new = versions
+    verdict = judged(rewritten(new, tmp_path / "further", FURTHER), new)
+    assert (verdict.rule, verdict.is_worse) == ("none", False)
+    assert verdict.reason.startswith("nothing was compared: 0 users")
+
+
+def test_a_full_version_is_not_compared_with_one_trained_further(versions: tuple[Path, Path], tmp_path: Path) -> None:
+    old, new = versions
+    verdict = judged(new, rewritten(old, tmp_path / "further", FURTHER))
+    assert (verdict.rule, verdict.is_worse) == ("none", False)
+    assert "nothing was compared" in verdict.reason
 
 
 @pytest.mark.parametrize(
