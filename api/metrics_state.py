@@ -37,6 +37,7 @@ ABOUT = {
     "kith_publication_seq": "Number of the published version; it only grows.",
     "kith_published_model_info": "1, with the name of the published model version.",
     "kith_model_trained_age_seconds": "Since the published model was trained.",
+    "kith_model_full_training_age_seconds": "Since the snapshot of the full training that the model stems from.",
     "kith_model_published_age_seconds": "Since the published model was made the live one.",
     "kith_publication_writing": "1 while somebody writes the idle slot.",
     "kith_publication_writer_overdue_seconds": "Since the lease of the slot's writer ended; 0 while it lasts.",
@@ -124,6 +125,7 @@ def _graph_families(found: tuple[dict[str, Any], list[dict[str, Any]]]) -> Itera
     for name, value in {
         "kith_publication_seq": state["publicationSeq"],
         "kith_model_trained_age_seconds": state["trainedAgeS"],
+        "kith_model_full_training_age_seconds": state["fullTrainingAgeS"],
         "kith_model_published_age_seconds": state["publishedAgeS"],
         "kith_publication_writing": int(state["writing"]),
         "kith_publication_writer_overdue_seconds": max(state["writerOverdueS"] or 0.0, 0.0),

@@ -11,13 +11,14 @@ from graph.errors import GraphError
 def state(graph: Graph, *, timeout_s: float) -> dict[str, Any]:
     """Return publication, last sweep and stocks; ages in seconds by the server's clock, None where there is nothing.
 
-    Keys: `modelVersion publicationSeq trainedAgeS publishedAgeS writing writerOverdueS sweptAgeS serverTimeS
-    ledgerEvents pendingEvents pendingS expiredEvents alerts sizeModelAgeS uncountedNotes uncountedS`. `writing`:
-    somebody has begun to write the idle slot and neither finished nor given it back; `writerOverdueS`: how long ago
-    that one's lease ended, negative while it lasts; `serverTimeS`: seconds since 1970; `pendingS`: since when the
-    oldest event waits for what it names; `expiredEvents`: how many waited too long and were dropped, ever; `alerts`:
-    `{kind, code, alerts}` of those that are kept; `sizeModelAgeS`: since when the model of how cascades grow was
-    learned; `uncountedS`: since when a note on cascades has not been counted.
+    Keys: `modelVersion publicationSeq trainedAgeS fullTrainingAgeS publishedAgeS writing writerOverdueS sweptAgeS
+    serverTimeS ledgerEvents pendingEvents pendingS expiredEvents alerts sizeModelAgeS uncountedNotes uncountedS`.
+    `fullTrainingAgeS`: since the snapshot of the full training that the version stems from; `writing`: somebody has
+    begun to write the idle slot and neither finished nor given it back; `writerOverdueS`: how long ago that one's lease
+    ended, negative while it lasts; `serverTimeS`: seconds since 1970; `pendingS`: since when the oldest event waits for
+    what it names; `expiredEvents`: how many waited too long and were dropped, ever; `alerts`: `{kind, code, alerts}` of
+    those that are kept; `sizeModelAgeS`: since when the model of how cascades grow was learned; `uncountedS`: since
+    when a note on cascades has not been counted.
 
     Raises:
         UnavailableError: no answer within `timeout_s`.

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from engine.serving.champion import Verdict, compare
+from engine.serving.lineage import of_card
 from engine.types import Artifact
 from graph import jobs
 from graph.connection import Graph, Transaction
-from graph.errors import HeldBackError, SupersededError
+from graph.errors import HeldBackError, NotFoundError, SupersededError
 from graph.publication import PublishReport, publish, published, record_of, show_model
 from graph.settings import Settings
 from graph.slots import Progress
@@ -88,9 +89,27 @@ def judge(graph: Graph, settings: Settings, artifact: Artifact) -> tuple[Verdict
     champion, seq = live["modelVersion"], live["publicationSeq"]
     if champion == artifact.model_version:
         return Verdict(False, "none", "it is the published version", champion), seq
+    champion, card = _opponent(graph, artifact, champion)
+    if champion == artifact.model_version:
+        return Verdict(False, "none", "the published version was trained further from it", champion), seq
     folders = settings.artifacts
-    card = show_model(graph, champion)["card"]
     return compare(folders / artifact.model_version, artifact.metrics, folders / champion, card), seq
+
+
+def _opponent(graph: Graph, artifact: Artifact, champion: str) -> tuple[str, dict[str, Any]]:
+    """Return the version that a challenger is compared with, and its card.
+
+    That is the published one; for a challenger that was trained in full, where the published one was trained further
+    from a full version, it is that full version, if the graph knows it.
+    """
+    card = show_model(graph, champion)["card"]
+    own, other = of_card(artifact.metrics), of_card(card)
+    if other is None or not other.is_incremental or (own is not None and own.is_incremental):
+        return champion, card
+    try:
+        return other.full, show_model(graph, other.full)["card"]
+    except NotFoundError:
+        return champion, card
 
 
 def hold(graph: Graph, artifact: Artifact, comparison: dict[str, Any], job: jobs.Claim | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from engine.artifact import card, read_artifact
+from engine.serving.lineage import of_card
 from engine.types import Artifact
 from graph import jobs
 from graph.canonical import finish_canonical
@@ -198,6 +199,9 @@ def was_published(graph: Graph, model_version: str) -> bool:
 def record_of(artifact: Artifact, comparison: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the graph keeps of a model: its card, bounded, a summary, and numbers to query by."""
     option = orjson.OPT_SERIALIZE_NUMPY
+    figures = {key: value for key, value in artifact.metrics.items() if type(value) in (int, float)}
+    if lineage := of_card(artifact.metrics):
+        figures["fullWatermarkS"] = lineage.full_watermark_s
     return {
         "model_version": artifact.model_version,
         "snapshot_id": artifact.snapshot_id,
@@ -206,21 +210,24 @@ def record_of(artifact: Artifact, comparison: Mapping[str, Any] | None) -> dict[
         "metrics": orjson.dumps(card.bounded(artifact.metrics), option=option).decode(),
         "summary": orjson.dumps(card.summary(artifact.metrics), option=option).decode(),
         "comparison": None if comparison is None else orjson.dumps(comparison, option=option).decode(),
-        "figures": {key: value for key, value in artifact.metrics.items() if type(value) in (int, float)},
+        "figures": figures,
     }
 
 
 def sweep_artifacts(graph: Graph, settings: Settings) -> list[str]:
     """Delete the oldest model folders beyond `KITH_KEPT_ARTIFACTS` and return their names.
 
-    The versions in the two slots stay whatever their age; folders whose name begins with a dot are not models.
+    The versions in the two slots stay whatever their age, and the full ones that their chains began with, which a full
+    training is compared with. Folders whose name begins with a dot are not models.
     """
     if not settings.artifacts.is_dir():
         return []
-    in_slots = {model["modelVersion"] for model in list_models(graph) if model["inSlot"]}
+    in_slots = [model for model in list_models(graph) if model["inSlot"]]
+    needed = {model["modelVersion"] for model in in_slots}
+    needed |= {(model["summary"].get("lineage") or {}).get("full") for model in in_slots}
     folders = [each for each in settings.artifacts.iterdir() if each.is_dir() and not each.name.startswith(".")]
     newest_first = sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True)
-    surplus = [each for each in newest_first[settings.kept_artifacts :] if each.name not in in_slots]
+    surplus = [each for each in newest_first[settings.kept_artifacts :] if each.name not in needed]
     for folder in surplus:
         shutil.rmtree(folder)
     return sorted(folder.name for folder in surplus)

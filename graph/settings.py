@@ -20,6 +20,8 @@ ATTRIBUTIONS = ("last", "first", "linear")
 UNKNOWN_AGES = ("young", "adult")
 MOST_EXPLORED = 0.5
 MOST_SHARE_CAP = 1_000
+MOST_INCREMENTAL = 1_000
+MOST_FULL_DAYS = 366.0
 MOST_SHARE_CAP_HOURS = 24.0 * 365
 STREAM_NAME = re.compile(r"[!-~]{1,200}")
 API_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104  health checks and `kith demo` reach both on loopback
@@ -81,6 +83,12 @@ class Settings:
     train_settings: str = setting(
         "KITH_TRAIN_SETTINGS", "", "a file of kith tune that every training here follows; empty: the defaults"
     )
+    incremental_trainings: int = setting(
+        "KITH_INCREMENTAL_TRAININGS", 6, "after so many incremental trainings a full one is made instead"
+    )
+    full_training_days: float = setting(
+        "KITH_FULL_TRAINING_DAYS", 7.0, "where the last full training is older a full one is made instead, days"
+    )
     kept_artifacts: int = setting("KITH_KEPT_ARTIFACTS", 5, "model folders kept on disk")
     max_body_bytes: int = setting("KITH_MAX_BODY_BYTES", 4_000_000, "largest request body the API accepts")
     signing_key: str = setting("KITH_SIGNING_KEY", "", "key that signs recommendationId; local: generated, 0600")
@@ -111,6 +119,7 @@ class Settings:
         if settings.attribution not in ATTRIBUTIONS:
             raise SettingsError(f"KITH_ATTRIBUTION is {settings.attribution!r}; use {', '.join(ATTRIBUTIONS)}")
         settings._check_lists()
+        settings._check_trainings()
         if settings.wait_days < 1:
             raise SettingsError(f"KITH_WAIT_DAYS is {settings.wait_days}; an event waits one day at least")
         if settings.event_stream and not STREAM_NAME.fullmatch(settings.event_stream):
@@ -137,6 +146,19 @@ class Settings:
             raise SettingsError(f"KITH_SHARE_CAP is {self.share_cap}; use 0 to {MOST_SHARE_CAP}")
         if not 0 < self.share_cap_hours <= MOST_SHARE_CAP_HOURS:
             raise SettingsError(f"KITH_SHARE_CAP_HOURS is {self.share_cap_hours}; use hours up to a year")
+
+    def _check_trainings(self) -> None:
+        """Judge the limits of incremental trainings.
+
+        Raises:
+            SettingsError: one is out of its range.
+        """
+        if not 0 <= self.incremental_trainings <= MOST_INCREMENTAL:
+            raise SettingsError(
+                f"KITH_INCREMENTAL_TRAININGS is {self.incremental_trainings}; use 0 to {MOST_INCREMENTAL}"
+            )
+        if not 0 < self.full_training_days <= MOST_FULL_DAYS:
+            raise SettingsError(f"KITH_FULL_TRAINING_DAYS is {self.full_training_days}; use days up to a year")
 
     @property
     def is_local_neo4j(self) -> bool:

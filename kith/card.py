@@ -18,6 +18,8 @@ def show(model: Mapping[str, Any]) -> None:
     say(f"{model['modelVersion']}: {_state(model)}")
     seed = card.get("settings", {}).get("seed", "?")
     say(f"trained {model['trainedAt']} on snapshot {model['snapshotId']} by Kith {model['codeVersion']}, seed {seed}")
+    if card.get("lineage"):
+        say(f"trained{trained_how(card['lineage']) or ' in full'}")
     _comparison(model.get("comparison"))
     for section, shown in (
         ("data", _data),
@@ -35,6 +37,15 @@ def show(model: Mapping[str, Any]) -> None:
         say(
             f"\nleft out because the card was too large: {', '.join(card['leftOut'])}; all of it is in the model folder"
         )
+
+
+def trained_how(lineage: Mapping[str, Any] | None) -> str:
+    """Return what is to be said of how a version was trained, "" where nothing is."""
+    if not lineage:
+        return ""
+    if lineage["base"]:
+        return f" further from {lineage['base']}, {lineage['trainings']} since {lineage['full']} was trained in full"
+    return f" in full all the same: {lineage['why']}" if lineage.get("why") else ""
 
 
 def _state(model: Mapping[str, Any]) -> str:
@@ -65,7 +76,10 @@ def _data(data: Mapping[str, Any]) -> None:
 
 def _choice(choice: Mapping[str, Any]) -> None:
     on, linear, half = choice["comparedOn"], choice["itemitem"], choice["halfLifeDays"]
-    say(f"\n== Chosen on {on['users']:,} users of the cut and {on['coldUsers']:,} stripped of their history")
+    if choice.get("takenFrom"):
+        say(f"\n== Taken over from {choice['takenFrom']}")
+    else:
+        say(f"\n== Chosen on {on['users']:,} users of the cut and {on['coldUsers']:,} stripped of their history")
     for each in linear["compared"]:
         say(f"item-item {each['form']}: best ridge {each['ridge']:g}, NDCG@20 {each['ndcg@20']:.4f}")
     say(f"chosen: {linear['form']}; half-life of an act's weight: {half['chosen'] or 'none'}")
@@ -78,7 +92,9 @@ def _choice(choice: Mapping[str, Any]) -> None:
 
 def _evaluation(found: Mapping[str, Any]) -> None:
     if not found.get("users"):
-        say("\n== Metrics: the data was too small for a cut")
+        nothing = str(found.get("heldOut", ""))
+        why = nothing if nothing.startswith("nothing") else "the data was too small for a cut"
+        say(f"\n== Metrics: {why}")
         return
     held_out = f" ({found['heldOut']})" if "heldOut" in found else ""
     say(f"\n== Metrics on {found['users']:,} users of the cut{held_out}")

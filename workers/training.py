@@ -10,10 +10,13 @@ from typing import Any
 import orjson
 
 from engine.artifact import read_artifact, write_snapshot
+from engine.serving.lineage import IN_FULL
 from graph import adoption
 from graph.connection import Graph
+from graph.errors import NotFoundError
 from graph.jobs import Claim
 from graph.promotion import promote
+from graph.publication import published
 from graph.settings import Settings
 from graph.snapshot import SubgraphOptions, export, settle
 from workers import child
@@ -29,11 +32,13 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
     Raises:
         JobStopped: someone asked for it, or another worker has the job.
         HeldBackError: the version is worse than the published one; it is kept, not published.
+        NotFoundError: an incremental training was asked for, and there is no version to go on from.
         ChildFailedError, EngineError, GraphError, OSError: a stage failed.
     """
     # By attempt: the trainer of a frozen worker goes on writing after another worker has taken the job.
     snapshot_folder = settings.snapshots / f"{claim.job_id}-{claim.fence}"
     partial = settings.artifacts / f".{claim.job_id}-{claim.fence}"
+    base = _base(graph, settings) if claim.options.get("incremental") else None
     try:
         for leftover in (
             *settings.snapshots.glob(f"{claim.job_id}-*"),
@@ -41,7 +46,7 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
         ):
             _remove(leftover)
         snapshot_id = _export(graph, settings, claim, watch, snapshot_folder)
-        _train(settings, claim, watch, snapshot_folder, partial)
+        _train(settings, claim, watch, snapshot_folder, partial, base=base)
         artifact = read_artifact(partial)
         watch.confirm()
         # Where it is there already, the same training ran before and died before it was published.
@@ -64,9 +69,25 @@ def train_and_publish(graph: Graph, settings: Settings, claim: Claim, watch: Wat
         "users": report.users,
         "items": report.items,
         "publishS": round(report.write_s, 3),
+        "lineage": artifact.metrics.get("lineage"),
         "comparison": comparison,
         "metrics": artifact.metrics,
     }
+
+
+def _base(graph: Graph, settings: Settings) -> Path:
+    """Return the folder of the published version, which an incremental training goes on from.
+
+    Raises:
+        NotFoundError: nothing is published, or its folder is not on this machine.
+    """
+    live = published(graph)
+    if live is None:
+        raise NotFoundError(f"no version is published that could be gone on from: {IN_FULL}")
+    folder = settings.artifacts / live["modelVersion"]
+    if not folder.is_dir():
+        raise NotFoundError(f"{live['modelVersion']}, the published version, is not on this machine: {IN_FULL}")
+    return folder
 
 
 def _remove(path: Path) -> None:
@@ -92,7 +113,7 @@ def _export(graph: Graph, settings: Settings, claim: Claim, watch: Watch, folder
     return snapshot.snapshot_id
 
 
-def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Path) -> None:
+def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Path, *, base: Path | None) -> None:
     watch.report(EXPORTED, "train", "starting")
     out.parent.mkdir(parents=True, exist_ok=True)
 
@@ -111,8 +132,12 @@ def _train(settings: Settings, claim: Claim, watch: Watch, source: Path, out: Pa
     if claim.options.get("settings"):
         tuned = _settings_file(source)
         tuned.write_bytes(orjson.dumps({"encoder": claim.options["settings"]}))
+    line = command(claim.options, source, out, settings.logs / "tensorboard" / claim.job_id, tuned)
+    if base is not None:
+        line += ["--base", str(base), "--chain", str(settings.incremental_trainings)]
+        line += ["--full-days", str(settings.full_training_days)]
     child.run(
-        command(claim.options, source, out, settings.logs / "tensorboard" / claim.job_id, tuned),
+        line,
         log_file=settings.logs / f"train-{claim.job_id}.log",
         limit_s=settings.train_timeout_s,
         on_line=on_line,

@@ -26,6 +26,13 @@ class TrainingBody(Strict):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     epochs: Annotated[int, Field(ge=1, le=1_000)] | None = None
     force: Annotated[bool, Field(description="Publish the version also if it is worse than the published one.")] = False
+    incremental: Annotated[
+        bool,
+        Field(
+            description="Go on from the published version: a few steps on the graph of now. A full training is made "
+            "instead where too many incremental ones have followed the last."
+        ),
+    ] = False
     subgraph: Subgraph = Subgraph()
 
     def options(self) -> dict[str, Any]:

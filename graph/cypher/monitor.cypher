@@ -6,6 +6,7 @@ OPTIONAL MATCH (s:KithSchema {key: 'schema'})
 WITH p, m, w, s, datetime.realtime().epochMillis AS now
 RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq,
        (now - m.trainedAt.epochMillis) / 1000.0 AS trainedAgeS,
+       coalesce(now / 1000.0 - m.fullWatermarkS, (now - m.trainedAt.epochMillis) / 1000.0) AS fullTrainingAgeS,
        (now - p.flippedAt.epochMillis) / 1000.0 AS publishedAgeS,
        w.writerBuild IS NOT NULL AS writing,
        CASE WHEN w.writerBuild IS NOT NULL THEN (now - w.writerUntil.epochMillis) / 1000.0 END AS writerOverdueS,

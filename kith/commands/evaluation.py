@@ -26,6 +26,8 @@ def register(commands: Any) -> None:
     cold.add_argument("--without-texts", action="store_true", help="describe items without the vectors of their texts")
     parts = evaluate.add_argument_group("encoder")
     parts.add_argument("--only", nargs="+", default=(), metavar="ROW", help="train these variants alone")
+    further = evaluate.add_argument_group("incremental")
+    further.add_argument("--on-cut", action="store_true", help="hold a tenth of the training file out; no test file")
     sizes = evaluate.add_argument_group("cascade-size")
     sizes.add_argument("--after", type=duration_s, default=3_600.0, metavar="TIME", help="window (default 1h)")
     sizes.add_argument("--at", type=duration_s, default=86_400.0, metavar="TIME", help="horizon (default 24h)")
@@ -88,6 +90,17 @@ def _encoder(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     )
 
 
+def _incremental(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.interest.incremental_evaluation import evaluate_incremental
+
+    return evaluate_incremental(
+        arguments.data,
+        seed=arguments.seed,
+        report=lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
+        on_cut=arguments.on_cut,
+    )
+
+
 def _cascade_size(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     from engine.propagation.size_evaluation import evaluate_sizes
 
@@ -126,6 +139,7 @@ TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
     "encoder": _encoder,
+    "incremental": _incremental,
     "cascade-size": _cascade_size,
     "share-target": _share_target,
     "new-links": _new_links,

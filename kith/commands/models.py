@@ -55,12 +55,18 @@ def list_versions(arguments: argparse.Namespace) -> int:
             v["trainedAt"],
             v["publishedAt"],
             v["publicationSeq"],
+            _further(v["summary"].get("lineage")),
             v["summary"].get("ndcg@20"),
         )
         for v in versions
     ]
-    table(("state", "version", "trained", "published", "publication", "NDCG@20"), rows)
+    table(("state", "version", "trained", "published", "publication", "further from", "NDCG@20"), rows)
     return 0
+
+
+def _further(lineage: dict[str, Any] | None) -> str:
+    """Return the version that one was trained further from, "" for one trained in full."""
+    return (lineage or {}).get("base") or ""
 
 
 def show_version(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from kith.card import trained_how
 from kith.commands.arguments import add, add_subgraph, connect, settings, subgraph
 from kith.jobs import follow, why_ended
 from kith.terminal import fail, print_json, progress, say
@@ -21,6 +22,10 @@ def register(commands: Any) -> None:
     train.add_argument(
         "--force", action="store_true", help="publish the version also if it is worse than the published one"
     )
+    train.add_argument(
+        "--incremental", action="store_true", help="a few steps further from the published version, or from --base"
+    )
+    train.add_argument("--base", type=Path, metavar="MODEL", help="the version to go on from, with --from")
     train.add_argument("--from", dest="source", type=Path, metavar="DIR", help="a snapshot folder; no services needed")
     train.add_argument("--out", type=Path, metavar="ARTIFACT", help="where to write the model, with --from")
     train.add_argument("--device", default="auto", help="auto (default), cpu or cuda, with --from")
@@ -32,6 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.source is None) != (arguments.out is None):
         fail("--from DIR and --out ARTIFACT belong together")
         return 2
+    if arguments.base is not None and not arguments.source:
+        fail("--base MODEL goes with --from DIR; without it the published version is gone on from")
+        return 2
+    if arguments.source and arguments.incremental != (arguments.base is not None):
+        fail("with --from DIR, --incremental and --base MODEL belong together")
+        return 2
     return _offline(arguments) if arguments.source else _queued(arguments)
 
 
@@ -40,12 +51,15 @@ def _offline(arguments: argparse.Namespace) -> int:
 
     encoder = training.encoder_settings(arguments.settings, arguments.epochs, arguments.device)
     wanted = training.TrainSettings(seed=arguments.seed, encoder=encoder)
+    limits = settings()
     with progress("train") as show:
         training.train(
             artifact.read_snapshot(arguments.source),
             wanted,
             arguments.out,
             lambda step: show(step["stage"], step["done"], step["total"], step["message"]),
+            base=arguments.base,
+            limits=training.Limits(limits.incremental_trainings, limits.full_training_days),
         )
     trained = artifact.read_artifact(arguments.out)
     if arguments.json:
@@ -67,6 +81,7 @@ def _queued(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
         "epochs": arguments.epochs,
         "force": arguments.force,
+        "incremental": arguments.incremental,
         "settings": read_settings(arguments.settings) if arguments.settings else None,
         "subgraph": asdict(subgraph(arguments)),
     }
@@ -82,7 +97,7 @@ def _queued(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(ended)
     elif ended["state"] == "done":
-        say(f"published {ended['result'].get('modelVersion')}")
+        say(f"published {ended['result'].get('modelVersion')}{trained_how(ended['result'].get('lineage'))}")
     else:
         fail(f"job {ended['jobId']} {ended['state']}: {why_ended(ended)}")
     return 0 if ended["state"] == "done" else 1

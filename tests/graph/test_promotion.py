@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from engine.artifact import write_artifact
+from engine.serving.lineage import Lineage
 from engine.types import Artifact
-from graph import jobs, promotion, publication, slots
+from graph import jobs, monitor, promotion, publication, slots
 from graph.connection import Graph
 from graph.errors import ConflictError, HeldBackError, NotFoundError, SupersededError
 from graph.settings import Settings
@@ -31,12 +32,14 @@ def shop(empty: None, graph: Graph, quick: Settings) -> None:
     small_shop.fill(graph, quick, "first")
 
 
-def version(name: str, value: float | None, settings: Settings) -> Artifact:
+def version(name: str, value: float | None, settings: Settings, lineage: Lineage | None = None) -> Artifact:
     """A version whose cut says so, with a folder on this machine."""
     metrics: dict[str, Any] = {}
     if value is not None:
         interval = {"ndcg@20": [value - 0.02, value + 0.02]}
         metrics = {"evaluation": {"users": 50, "model": {"ndcg@20": value, "recall@20": value, "interval": interval}}}
+    if lineage is not None:
+        metrics["lineage"] = lineage.to_json()
     model = replace(small_shop.artifact(name), metrics=metrics)
     tables: dict[str, Any] = {
         "user_embedding": model.user_embedding,
@@ -194,3 +197,52 @@ def test_models_of_before_have_a_summary_too(graph: Graph, cypher: Cypher) -> No
         'SET m.metrics = \'{"evaluation": {"model": {"ndcg@20": 0.5}}}\''
     )
     assert publication.list_models(graph)[0]["summary"]["ndcg@20"] == 0.5
+
+
+def test_a_full_version_is_compared_with_the_one_that_the_published_chain_began_with(
+    graph: Graph, quick: Settings
+) -> None:
+    promotion.promote(graph, quick, version("root", 0.3, quick, Lineage(None, 0, "root", 5)))
+    further = version("further", 0.9, quick, Lineage("root", 1, "root", 5))
+    _, comparison = promotion.promote(graph, quick, further)
+    assert (comparison["rule"], comparison["champion"]) == ("none", "root")
+    _, comparison = promotion.promote(graph, quick, version("next", 0.3, quick, Lineage(None, 0, "next", 6)))
+    assert (comparison["rule"], comparison["champion"], comparison["championMean"]) == ("recorded", "root", 0.3)
+    promotion.promote(graph, quick, version("again", 0.9, quick, Lineage("next", 1, "next", 6)))
+    with pytest.raises(HeldBackError) as held:
+        promotion.promote(graph, quick, version("bad", 0.2, quick, Lineage(None, 0, "bad", 7)))
+    assert held.value.verdict["champion"] == "next"
+
+
+def test_a_chain_whose_full_version_the_graph_does_not_know_is_not_compared(graph: Graph, quick: Settings) -> None:
+    promotion.promote(graph, quick, version("further", 0.9, quick, Lineage("elsewhere", 1, "elsewhere", 5)))
+    _, comparison = promotion.promote(graph, quick, version("full", 0.1, quick, Lineage(None, 0, "full", 6)))
+    assert (comparison["rule"], comparison["champion"]) == ("none", "further")
+    assert "nothing was compared" in comparison["reason"]
+
+
+def test_the_age_of_the_full_training_is_told(graph: Graph, quick: Settings) -> None:
+    promotion.promote(graph, quick, version("good", 0.3, quick))
+    state = monitor.state(graph, timeout_s=60)
+    assert state["fullTrainingAgeS"] == pytest.approx(state["trainedAgeS"])
+    began_s = int(state["serverTimeS"]) - 5_000
+    promotion.promote(graph, quick, version("further", 0.3, quick, Lineage("root", 1, "root", began_s)))
+    state = monitor.state(graph, timeout_s=60)
+    assert state["fullTrainingAgeS"] == pytest.approx(state["serverTimeS"] - began_s, abs=1)
+
+
+def test_the_folder_that_a_full_version_will_be_compared_with_stays(graph: Graph, quick: Settings) -> None:
+    kept = replace(quick, kept_artifacts=0)
+    promotion.promote(graph, quick, version("root", 0.3, quick, Lineage(None, 0, "root", 5)))
+    for number, name in enumerate(("second", "third"), start=1):
+        lineage = Lineage("root" if number == 1 else "second", number, "root", 5)
+        promotion.promote(graph, quick, version(name, 0.3, quick, lineage))
+    assert publication.list_models(graph)[0]["summary"]["lineage"] == {
+        "kind": "incremental",
+        "base": "second",
+        "trainings": 2,
+        "full": "root",
+    }
+    version("unused", 0.3, quick)
+    assert publication.sweep_artifacts(graph, kept) == ["unused"]
+    assert sorted(each.name for each in quick.artifacts.iterdir()) == ["root", "second", "third"]

@@ -88,3 +88,18 @@ def test_the_cap_on_shares_has_a_range(variable: str, value: str) -> None:
     assert Settings.load({"KITH_SHARE_CAP": "0", "KITH_SHARE_CAP_HOURS": "0.5"}).share_cap == 0
     with pytest.raises(SettingsError, match=variable):
         Settings.load({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KITH_INCREMENTAL_TRAININGS", "-1"),
+        ("KITH_INCREMENTAL_TRAININGS", "1001"),
+        ("KITH_FULL_TRAINING_DAYS", "0"),
+        ("KITH_FULL_TRAINING_DAYS", "nan"),
+        ("KITH_FULL_TRAINING_DAYS", "400"),
+    ],
+)
+def test_incremental_trainings_have_limits(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        Settings.load({variable: value})

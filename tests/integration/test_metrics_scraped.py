@@ -153,6 +153,7 @@ def test_the_state_of_jobs_queues_and_publication(server: Server, graph: Graph, 
     assert sample(text, "kith_published_model_info", model_version="v1") == 1
     assert 0 <= (sample(text, "kith_model_published_age_seconds") or -1) < 60
     assert (sample(text, "kith_model_trained_age_seconds") or 0) > 0
+    assert (sample(text, "kith_model_full_training_age_seconds") or 0) > 0
     assert sample(text, "kith_publication_writing") == 0
     assert 0 <= (sample(text, "kith_last_sweep_age_seconds") or -1) < 60
     assert sample(text, "kith_ledger_events") == 0

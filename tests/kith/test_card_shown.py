@@ -101,3 +101,16 @@ def test_a_card_that_lacks_sections_is_shown(small: dict[str, Any], capsys: pyte
     assert "published on 2026-01-01" in text
     assert ("too small for a cut" in text) == (small.get("evaluation") is not None)
     assert ("left out" in text) == ("leftOut" in small)
+
+
+def test_it_is_said_how_a_version_was_trained(metrics: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "trained in full\n" in shown(capsys, model(metrics))
+    lineage = {"kind": "incremental", "base": "m7", "trainings": 2, "full": "m5", "fullWatermarkS": 3}
+    nothing = {"users": 0, "heldOut": "nothing: too few users; nothing was compared"}
+    choice = {**metrics["choice"], "takenFrom": "m7"}
+    text = shown(capsys, model({**metrics, "lineage": lineage, "evaluation": nothing, "choice": choice}))
+    assert "trained further from m7, 2 since m5 was trained in full" in text
+    assert "== Taken over from m7" in text
+    assert "== Metrics: nothing: too few users" in text
+    why = {**metrics["lineage"], "why": "6 incremental trainings have followed"}
+    assert "in full all the same: 6 incremental" in shown(capsys, model({**metrics, "lineage": why}))

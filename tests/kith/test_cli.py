@@ -45,3 +45,17 @@ def test_a_missing_folder_is_one_line(tmp_path, capsys):
 def test_offline_training_needs_both_ends(capsys):
     assert main(["train", "--from", "somewhere"]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--from", "somewhere", "--out", "there", "--incremental"],
+        ["--from", "somewhere", "--out", "there", "--base", "m1"],
+        ["--base", "m1", "--incremental"],
+    ],
+    ids=["no base", "not asked for", "no source"],
+)
+def test_an_incremental_training_offline_needs_its_base(line, capsys):
+    assert main(["train", *line]) == 2
+    assert "--base" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import pytest
 from api.listing import Asked
 from api.recommending import recommend
 from api.services import NEAREST, Services
+from engine.artifact import read_artifact
 from engine.propagation.record import records_at
 from engine.propagation.size import fit_sizes
 from engine.serving.live import unpacked
@@ -74,6 +75,43 @@ def test_a_job_delivered_twice_trains_and_publishes_once(stack: Settings, graph:
     assert curves
     assert all(b"loss" in file.read_bytes() for file in curves)
     assert not [each for each in stack.artifacts.iterdir() if each.name.startswith(".")]
+
+
+def test_an_incremental_training_goes_on_from_the_published_version(stack: Settings, graph: Graph) -> None:
+    before = published(graph)
+    assert before is not None
+    job = jobs.create(graph, "train", {"seed": 1, "incremental": True})
+    queue.enqueue_training(stack, job["jobId"])
+    done = ended(graph, job["jobId"])
+    assert done["state"] == "done", done["error"]
+    lineage = done["result"]["lineage"]
+    assert (lineage["base"], lineage["trainings"], lineage["full"]) == (
+        before["modelVersion"],
+        1,
+        before["modelVersion"],
+    )
+    shown = show_model(graph, done["result"]["modelVersion"])
+    assert (shown["live"], shown["card"]["lineage"]) == (True, lineage)
+    ids = read_artifact(stack.artifacts / done["result"]["modelVersion"]).user_ids.tolist()
+    assert len(ids) == len(set(ids)) >= 150
+    # Back to the version that the other tests begin with.
+    back = jobs.create(graph, "publish", {"modelVersion": before["modelVersion"]})
+    queue.enqueue_publication(stack, back["jobId"])
+    assert ended(graph, back["jobId"])["state"] == "done"
+
+
+def test_without_a_folder_to_go_on_from_an_incremental_training_says_so(stack: Settings, graph: Graph) -> None:
+    live = published(graph)
+    assert live is not None
+    place = stack.artifacts / live["modelVersion"]
+    aside = place.rename(stack.artifacts / f".{live['modelVersion']}")
+    job = jobs.create(graph, "train", {"incremental": True})
+    queue.enqueue_training(stack, job["jobId"])
+    failed = ended(graph, job["jobId"])
+    aside.rename(place)
+    assert failed["state"] == "failed"
+    assert failed["error"].endswith("train in full (without incremental)")
+    assert published(graph) == live
 
 
 def test_a_newcomer_is_embedded_by_the_version_that_was_trained(stack: Settings, graph: Graph, cypher: Any) -> None:
@@ -145,7 +183,7 @@ def test_a_version_is_published_again_under_the_next_number(stack: Settings, gra
     live = published(graph)
     assert live is not None
     assert live["modelVersion"] == first["modelVersion"]
-    assert versions(cypher) == 3
+    assert versions(cypher) == 5
 
 
 def test_publishing_what_is_not_there_fails_with_its_name(stack: Settings, graph: Graph) -> None:
