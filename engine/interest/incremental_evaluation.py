@@ -97,7 +97,7 @@ def evaluate_incremental(
         }
     result["share_of_seconds"] = round(further_s / full_s, 3)
     result["arrived"] = int(arrival.arrived.sum())
-    result["steps"] = {"incremental": further.models.encoder.steps, "full": full.models.encoder.steps}
+    result["steps_on_all_data"] = {"incremental": further.models.encoder.steps, "full": full.models.encoder.steps}
     result["seed"] = seed
     result["seconds"] = round(time.perf_counter() - began, 2)
     result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
