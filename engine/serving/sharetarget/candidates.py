@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.serving.sharetarget.history import Excerpt, Float, History, Int, Questions
-from engine.serving.sharetarget.population import STRANGERS, Population
+from engine.serving.sharetarget.population import Population
 from engine.serving.sharetarget.ties import Ties
 
 FRIENDS = 200
@@ -16,6 +16,8 @@ CIRCLE_OTHERS = 60
 """Users met by u's partners, by Adamic-Adar."""
 ITEM_PEOPLE = 50
 """Users who shared or received this item last."""
+LAST_PARTNERS = 3
+"""Partners met last, whose likes are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,12 @@ class Pairs:
 
 
 def candidates(known: Known, questions: Questions, seen: Excerpt) -> Pairs:
-    """Return partners, friends, users whom partners met, users of the item, strangers; never the user themselves."""
+    """Return partners, friends, users whom partners met, users of the item, strangers, likes; never the user."""
     history, population = known.history, known.population
     every = np.arange(len(questions), dtype=np.int64)
-    active = population.active[:STRANGERS]
+    active = population.active
+    last_row, last = last_partners(history, questions, seen)
+    of_last, like_last = population.like(last)
     sources = [
         (seen.partner_row, seen.partner),
         known.ties.friends_of(questions.user, FRIENDS),
@@ -63,6 +67,8 @@ def candidates(known: Known, questions: Questions, seen: Excerpt) -> Pairs:
         _people_of_item(history, seen),
         (np.repeat(every, len(active)), np.tile(active, len(every))),
         population.near(questions.user),
+        population.like(questions.user),
+        (last_row[of_last], like_last),
     ]
     row, user = (np.concatenate([source[part] for source in sources]) for part in (0, 1))
     kept = user != questions.user[row]
@@ -81,6 +87,16 @@ def circle_pairs(history: History, seen: Excerpt) -> tuple[Int, Int, Int]:
 def adamic_adar_weight(place: Int, partners: int) -> Float:
     """Return (P,) 1 / log(1 + users met) of each partner: Adamic and Adar 2003, with 1 added so that no log is 0."""
     return 1.0 / np.log(2.0 + np.bincount(place, minlength=partners))
+
+
+def last_partners(history: History, questions: Questions, seen: Excerpt) -> tuple[Int, Int]:
+    """Return (row, user): the LAST_PARTNERS users whom each question's user met last."""
+    user = questions.user[seen.own_row]
+    other = _other(history, seen.own_event, user)
+    apart = other != user
+    # The newest event of a pair comes first in the turned arrays.
+    key, first = np.unique((seen.own_row * history.users + other)[apart][::-1], return_index=True)
+    return _best(key, seen.own_event[apart][::-1][first], history.users, LAST_PARTNERS)
 
 
 def _met_by_partners(history: History, questions: Questions, seen: Excerpt) -> tuple[Int, Int]:

@@ -27,7 +27,7 @@ from engine.serving.sharetarget.ties import Ties
 
 PREFIX = "share_target."
 """Of the ranker's arrays in a model folder."""
-POPULATION_ARRAYS = ("counts", "sends", "receives", "nearest", "active")
+POPULATION_ARRAYS = ("counts", "sends", "receives", "nearest", "alike", "active")
 MAX_ROWS = 25_000
 """Most share events of one question; more are cut to the newest."""
 
@@ -155,6 +155,7 @@ class Ranker:
             "sends": people.sends,
             "receives": people.receives,
             "nearest": people.nearest.astype(np.int32),
+            "alike": people.alike.astype(np.int32),
             "active": people.active.astype(np.int32),
         }
 
@@ -175,7 +176,7 @@ class Ranker:
     def _localised(self, question: Question, events: EventRows, ties: TieRows) -> tuple[list[str], Known, Questions]:
         """Return the ids of the users around the question, ascending, and everything in their numbering."""
         own = self._place.get(question.user_id, -1)
-        people = self.population.active if own < 0 else np.concatenate([self.population.active, self._near(own)])
+        people = np.concatenate([self.population.active, self._near(own), self._like(question, events)])
         named = {question.user_id, *events.sender_id, *events.recipient_id, *ties.user_id, *ties.friend_id}
         ids = sorted(named | set(self.user_ids[people].tolist()))
         local = {user_id: place for place, user_id in enumerate(ids)}
@@ -186,8 +187,15 @@ class Ranker:
         return ids, known, ask(*(np.array([value], dtype=np.int64) for value in asked))
 
     def _near(self, own: int) -> Int:
-        nearest = self.population.nearest[own]
-        return nearest[nearest >= 0]
+        listed = self.population.nearest[own] if own >= 0 else np.zeros(0, np.int64)
+        return listed[listed >= 0]
+
+    def _like(self, question: Question, events: EventRows) -> Int:
+        """Return the users who are like the question's user or anybody with whom this user shared."""
+        ends = zip(events.sender_id, events.recipient_id, strict=True)
+        met = {question.user_id, *(user for pair in ends if question.user_id in pair for user in pair)}
+        listed = self.population.alike[[self._place[user] for user in met if user in self._place]]
+        return np.unique(listed[listed >= 0])
 
 
 STRANGER_REASONS = frozenset(("similarTaste", "activeReceiver"))

@@ -18,8 +18,9 @@ from engine.serving.sharetarget.evidence import (
     place_in_line,
     ratio,
 )
-from engine.serving.sharetarget.history import Float, History, ask
+from engine.serving.sharetarget.history import Float, History, Int, ask
 from engine.serving.sharetarget.itemsignals import formula, item, share
+from engine.serving.sharetarget.order import order
 from engine.serving.sharetarget.population import nobody
 from engine.serving.sharetarget.ties import no_ties
 
@@ -167,7 +168,7 @@ def population(look: Evidence) -> Signals:
     counts = np.log1p(look.population.counts[look.pairs.user].astype(np.float64))
     return {
         f"all_{name}": counts[:, place]
-        for place, name in enumerate(("received", "lately", "senders", "sent", "sending"))
+        for place, name in enumerate(("received", "lately", "senders", "sent", "sending", "met", "welcomed"))
     }
 
 
@@ -175,11 +176,35 @@ def vectors(look: Evidence) -> Signals:
     """Nearness of u and v in the factors of who shares with whom."""
     u = look.questions.user[look.pairs.row]
     there = look.population.affinity(u, look.pairs.user)
-    return {
+    receives, own = look.population.receives, look.own
+    mine = _ways(receives[look.pairs.user])
+    found: Signals = {"alike": _cosine(_ways(receives[look.questions.user]), mine, look.pairs.row)}
+    ways = _ways(receives[own.other])
+    for name, chosen, half_life in (
+        ("sent", own.sent, 3 * DAY_S),
+        ("now", own.sent, HOUR_S),
+        ("received", ~own.sent, 3 * DAY_S),
+    ):
+        weighted = ways[chosen] * fresh(own.age_s[chosen], half_life).astype(np.float32)[:, None]
+        met = np.zeros((len(look.questions), receives.shape[1]), np.float32)
+        np.add.at(met, own.row[chosen], weighted)
+        found[f"alike_{name}"] = _cosine(_ways(met), mine, look.pairs.row)
+    return found | {
         "vector": np.clip(there, -6.0, 6.0),
         "vector_back": np.clip(look.population.affinity(look.pairs.user, u), -6.0, 6.0),
         "vector_rank": place_in_line(look.pairs.row, np.maximum(there, 0.0)),
     }
+
+
+def _ways(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vectors (R, D) at length 1, those of length 0 as they are."""
+    length = np.sqrt(np.einsum("rd,rd->r", vectors, vectors))[:, None]
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-12)
+
+
+def _cosine(ways: NDArray[np.float32], mine: NDArray[np.float32], row: Int) -> Float:
+    """Return (C,) products of each candidate's way (C, D) with that of its question (Q, D)."""
+    return np.einsum("cd,cd->c", ways[row], mine).astype(np.float64)
 
 
 GROUPS: Mapping[str, Callable[[Evidence], Signals]] = {
@@ -188,6 +213,7 @@ GROUPS: Mapping[str, Callable[[Evidence], Signals]] = {
     "circle": circle,
     "item": item,
     "share": share,
+    "order": order,
     "formula": formula,
     "receiver": receiver,
     "clock": clock,
