@@ -43,7 +43,7 @@ def ablation(
         found[f"formula_{side}"] = {**_told(rank), "alpha": alpha}
     chosen = np.sort(np.random.default_rng([seed, 4]).permutation(len(early))[:QUESTIONS])
     few = early.part(chosen)
-    quick = replace(settings, networks=1, epochs=EPOCHS, hidden=32)
+    quick = replace(settings, networks=1, epochs=EPOCHS, hidden=32, trees=None)
     groups = ("", *GROUPS)
     for place, group in enumerate(groups):
         kept = np.array([at for at, (name, _) in enumerate(COLUMNS) if name != group])

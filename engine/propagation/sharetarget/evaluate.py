@@ -20,6 +20,7 @@ import torch
 
 from engine.errors import DataError
 from engine.propagation.sharetarget.ablation import ablation
+from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.propagation.sharetarget.examples import Examples, joined, make_examples
 from engine.propagation.sharetarget.population import count_population
 from engine.propagation.sharetarget.ranks import ranks, told
@@ -86,7 +87,7 @@ def evaluate_share_targets(
     began = time.perf_counter()
     torch.set_num_threads(1)  # batches are small: threads would wait for each other
     data = read_folder(folder, test, further)
-    settings = settings or RankSettings()
+    settings = settings or RankSettings(trees=TreeSettings())
     mode = _mode(data, online)
     border = int(data.train.time_s[-1]) + 1 - CUT_S
     if border <= int(data.train.time_s[0]):
@@ -119,7 +120,7 @@ def training_examples(
     report: Report | None = None,
     first: bool = True,
 ) -> Examples:
-    """Return questions of [start_s, end_s), each with what lay before it.
+    """Return the questions of [start_s, end_s) whose answer is a candidate, each with what lay before it.
 
     Args:
         history: all training events.
@@ -143,7 +144,7 @@ def training_examples(
         asked = (history.time_s >= lowest) & (history.time_s < min(border + span, end_s))
         asked &= rng.random(len(history)) < share
         if asked.any():
-            parts.append(_ask(history, asked, mode, border, seed))
+            parts.append(_ask(history, asked, mode, border, seed).answerable())
         if report:
             report("questions", place + 1, len(borders))
     if not parts:

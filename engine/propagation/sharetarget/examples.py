@@ -49,7 +49,8 @@ class Examples:
 
     def answerable(self) -> Examples:
         """Return the questions whose answer is a candidate."""
-        return self.part(np.flatnonzero(self.answer >= 0))
+        answered = self.answer >= 0
+        return self if answered.all() else self.part(np.flatnonzero(answered))
 
 
 def make_examples(

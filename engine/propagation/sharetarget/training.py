@@ -9,13 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import DataError, TrainingError
-from engine.propagation.sharetarget.examples import Examples
+from engine.propagation.sharetarget.boosting import TreeSettings, boost
+from engine.propagation.sharetarget.examples import Examples, joined
 from engine.propagation.sharetarget.ranks import mean_reciprocal, ranks
-from engine.serving.sharetarget.model import SCREENED, RankModel, screened
+from engine.serving.sharetarget.model import BELOW, SCREENED, RankModel, screened
 
 MIN_ANSWERED = 200
 """Questions whose answer is a candidate; with fewer nothing is learned."""
 SCREEN_QUESTIONS = 8_000
+"""Questions that means, scales and the screen are fitted on."""
+CLOSE_QUESTIONS = 4_000
+"""Questions that are screened at a time; bounds memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +34,17 @@ class RankSettings:
     dropout: float = 0.1
     networks: int = 3
     screened: int = SCREENED
-    """Candidates of a question that the networks see."""
+    """Candidates of a question that networks and trees see."""
+    trees: TreeSettings | None = None
+    blend: float = 0.5
+    """Weight of the trees beside the networks."""
 
 
 CHOICES: tuple[dict[str, float], ...] = ({"epochs": 8, "dropout": 0.3}, {"epochs": 2, "dropout": 0.5})
-"""Settings that are tried on the cut."""
+"""Settings of networks that are tried on the cut."""
+TREES = (20, 40, 80, 160, 240)
+"""Numbers of trees that are tried on the cut, each with every one of BLENDS."""
+BLENDS = (0.0, 0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +76,18 @@ def fit(examples: Examples, settings: RankSettings, seed: int) -> RankModel:
     examples = examples.answerable()
     if len(examples) < MIN_ANSWERED:
         raise DataError(f"{len(examples)} shares have a recipient who could be foreseen; {MIN_ANSWERED} are needed")
-    mean = examples.signals.mean(axis=0, dtype=np.float64).astype(np.float32)
-    scale = np.maximum(examples.signals.std(axis=0, dtype=np.float64), 1e-6).astype(np.float32)
+    drawn = np.random.default_rng([seed, 1]).permutation(len(examples))[:SCREEN_QUESTIONS]
+    sample = examples.part(np.sort(drawn))
+    mean = sample.signals.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scale = np.maximum(sample.signals.std(axis=0, dtype=np.float64), 1e-6).astype(np.float32)
     blank = RankModel(mean, scale, np.zeros_like(mean), (), settings.screened)
-    screen = _fit_screen(blank, examples, seed)
-    model = replace(blank, screen=screen)
-    close = _close(model, examples)
+    model = replace(blank, screen=_fit_screen(blank, sample, seed))
+    starts = range(0, len(examples), CLOSE_QUESTIONS)
+    blocks = (np.arange(start, min(start + CLOSE_QUESTIONS, len(examples))) for start in starts)
+    close = joined([_close(model, examples.part(block)) for block in blocks])
     networks = [_fit_network(model, close, settings, seed + number) for number in range(settings.networks)]
-    return replace(model, networks=tuple(networks))
+    trees = boost(close, settings.trees, seed) if settings.trees else None
+    return replace(model, networks=tuple(networks), trees=trees, blend=settings.blend)
 
 
 def _close(model: RankModel, examples: Examples) -> Examples:
@@ -88,11 +102,9 @@ def _close(model: RankModel, examples: Examples) -> Examples:
     return Examples(z[kept], examples.user[kept], indptr, place[examples.answer])
 
 
-def _fit_screen(blank: RankModel, examples: Examples, seed: int) -> np.ndarray:
+def _fit_screen(blank: RankModel, sample: Examples, seed: int) -> np.ndarray:
     """Return (F,) weights of a linear score."""
-    chosen = np.random.default_rng([seed, 1]).permutation(len(examples))[:SCREEN_QUESTIONS]
-    part = examples.part(np.sort(chosen))
-    part = replace(part, signals=blank.standardised(part.signals))
+    part = replace(sample, signals=blank.standardised(sample.signals))
     torch.manual_seed(seed)
     linear = nn.Linear(part.signals.shape[1], 1, bias=False)
     nn.init.zeros_(linear.weight)
@@ -178,11 +190,42 @@ def choose(
     """Return the settings of best MRR@5 on `held`, the one-network model fitted with them, and what each reached."""
     reached: dict[str, float] = {}
     models: list[tuple[RankSettings, RankModel]] = []
-    for tried in CHOICES:
+    for place, tried in enumerate(CHOICES):
         own = replace(settings, **tried)
-        model = fit(examples, replace(own, networks=1), seed)
-        rank = ranks(held, model.score(held.signals, held.row))
+        # Trees do not hang on the networks: one fit is enough.
+        model = fit(examples, replace(own, networks=1, trees=None if place else own.trees), seed)
+        rank = ranks(held, replace(model, trees=None).score(held.signals, held.row))
         reached[" ".join(f"{name}={value}" for name, value in tried.items())] = mean_reciprocal(rank)
         models.append((own, model))
-    best = int(np.argmax(list(reached.values())))
-    return *models[best], reached
+    chosen, model = models[int(np.argmax(list(reached.values())))]
+    trees = models[0][1].trees
+    if trees is None or settings.trees is None:
+        return chosen, model, reached
+    return *_choose_blend(held, chosen, replace(model, trees=trees), reached), reached
+
+
+def _choose_blend(
+    held: Examples, settings: RankSettings, model: RankModel, reached: dict[str, float]
+) -> tuple[RankSettings, RankModel]:
+    """Return settings and model with the number of trees and the weight of best MRR@5 on `held`; adds to `reached`."""
+    trees, kept = model.trees, settings.trees
+    if trees is None or kept is None:
+        raise TrainingError("there are no trees to choose among")
+    z = model.standardised(held.signals)
+    base = (z @ model.screen).astype(np.float64)
+    chosen = screened(base, held.row, model.screened)
+    z, base = z[chosen], base - BELOW
+    networks, grown, done = model.by_networks(z), np.zeros(len(z)), 0
+    best = (-1.0, 0, 0.0)
+    for count in sorted({min(count, len(trees)) for count in TREES}):
+        grown = grown + trees.first(count).after(done).score(z)
+        done = count
+        for blend in BLENDS:
+            score = base.copy()
+            score[chosen] = (1.0 - blend) * networks + blend * grown
+            mrr = mean_reciprocal(ranks(held, score))
+            reached[f"trees={count} blend={blend}"] = mrr
+            best = max(best, (mrr, count, blend))
+    _, count, blend = best
+    settings = replace(settings, trees=replace(kept, trees=count), blend=blend)
+    return settings, replace(model, trees=trees.first(count), blend=blend)

@@ -37,7 +37,7 @@ class Line:
     age_s: Float
     """(L,) before the question."""
     shares_row: Int
-    """(S,) question of each share."""
+    """(S,) question of each share; those before the last LAST have no arrivals here."""
 
     def of_share(self, weight: Float) -> Float:
         """Return (S,) summed weights of the arrivals of each share."""
@@ -97,13 +97,14 @@ def order(look: Evidence) -> Signals:
     is_next = 1.0 / (1.0 + ahead)
     age = fresh(seen.age_s, 3 * DAY_S)
     weight = (alike[seen.share] + 0.05) * age
+    count = np.bincount(seen.shares_row, minlength=len(arrived))
     whole = np.bincount(seen.shares_row, _one_each(seen, weight), minlength=len(arrived))[row]
     pace = np.exp(-np.abs(np.log1p(seen.offset_s) - np.log1p(since[seen.row])))
     by_v = look.total(seen.place, weight)
     last = seen.back == 0
     found: Signals = {
         "next_last": look.total(seen.place[last], is_next[last]),
-        "next_all": ratio(look.total(seen.place, is_next), np.bincount(seen.shares_row, minlength=len(arrived))[row]),
+        "next_all": ratio(look.total(seen.place, is_next), np.minimum(count, LAST)[row]),
         "next_alike": ratio(look.total(seen.place, weight * is_next), whole),
         "next_if": ratio(look.total(seen.place, weight * is_next), by_v),
         "pace": ratio(look.total(seen.place, weight * pace), by_v),
@@ -115,7 +116,7 @@ def order(look: Evidence) -> Signals:
     found["next_last_rank"] = place_in_line(row, np.where(_has_come(look, here), 0.0, found["next_last"]))
     best = np.zeros(len(arrived))
     np.maximum.at(best, seen.shares_row, alike)
-    found["alike"] = best[row]
+    found["alike_share"] = best[row]
     left = size - both
     awaited = np.bincount(seen.shares_row, left * alike, minlength=len(arrived))
     found["awaited"] = np.log1p(ratio(awaited, np.bincount(seen.shares_row, alike, minlength=len(arrived))))[row]

@@ -57,7 +57,16 @@ class Loops:
 
     def signals(self, v, ties=None):
         found = {}
-        for make in (self.sent, self.received, self.walks, self.item, self.share, self.receiver, self.clock):
+        for make in (
+            self.sent,
+            self.received,
+            self.walks,
+            self.item,
+            self.share,
+            self.order,
+            self.receiver,
+            self.clock,
+        ):
             found |= make(v)
         return found | self.formula(v, ties or {})
 
@@ -178,6 +187,47 @@ class Loops:
             "missed": 1.0 / (1.0 + there[0]) if there else 0.0,
             "comes_now": part(sum(math.exp(-abs(math.log1p(k) - math.log1p(came))) for k in places), len(places)),
             "comes_first": part(sum(k == 0 for k in places), len(places)),
+        }
+
+    def order(self, v):
+        out = [r for r in self.own if r[0] == self.u]
+        here, by_item = [r for r in out if r[1] == self.i], defaultdict(list)
+        for r in out:
+            if r[1] != self.i:
+                by_item[r[1]].append(r)
+        shares = sorted(by_item.values(), key=self.own_place, reverse=True)[:10]
+        came, since = {r[2] for r in here}, max((self.age(r) for r in here), default=0)
+        of_v = defaultdict(float)
+        whole = left = left_weight = most = 0.0
+        for back, rows in enumerate(shares):
+            both = [r for r in rows if r[2] in came]
+            alike = len(both) / math.sqrt(len(rows) * max(len(here), 1))
+            weights = [(alike + 0.05) * half(self.age(r), 72) for r in rows]
+            whole += sum(weights) / len(rows)
+            left, left_weight = left + alike * (len(rows) - len(both)), left_weight + alike
+            most = max(most, alike)
+            for at, (r, weight) in enumerate(zip(rows, weights, strict=True)):
+                if r[2] != v:
+                    continue
+                is_next = 1.0 / (1.0 + sum(s[3] < r[3] and s[2] not in came for s in rows))
+                offset = r[3] - rows[0][3]
+                of_v["last"] += is_next * (back == 0)
+                of_v["all"] += is_next
+                of_v["alike"] += weight * is_next
+                of_v["weight"] += weight
+                of_v["pace"] += weight * math.exp(-abs(math.log1p(offset) - math.log1p(since)))
+                of_v["due"] += weight * (offset >= since)
+                of_v["overtaken"] += weight * part(sum(s[2] in came for s in rows[at + 1 :]), len(both))
+        return {
+            "next_last": of_v["last"],
+            "next_all": part(of_v["all"], len(shares)),
+            "next_alike": part(of_v["alike"], whole),
+            "there": part(of_v["weight"], whole),
+            "next_if": part(of_v["alike"], of_v["weight"]),
+            **{name: part(of_v[name], of_v["weight"]) for name in ("pace", "due", "overtaken")},
+            "alike_share": most,
+            "awaited": math.log1p(part(left, left_weight)),
+            "since_first": math.log1p(since / 60),
         }
 
     def own_place(self, rows):

@@ -58,7 +58,7 @@ def test_candidates_come_from_every_source_and_never_the_user() -> None:
     # 0 -> 1; 2 -> 0; 1 -> 3 (met by a partner); 6 -> 7 with the item; 8 a friend; 9 active.
     history = History.of([0, 2, 1, 6], [0, 0, 0, 5], [1, 0, 3, 7], [1, 2, 3, 4], users=12)
     people = nobody(12)
-    people = type(people)(people.counts, people.sends, people.receives, people.nearest, np.array([9, 0]))
+    people = type(people)(people.counts, people.sends, people.receives, people.nearest, people.alike, np.array([9, 0]))
     ties = Ties.of(np.array([0]), np.array([8]), np.array([2.0]), users=12)
     questions = ask(np.array([0]), np.array([5]), np.array([10]))
     found = candidates(Known(history, people, ties), questions, excerpt(history, questions))

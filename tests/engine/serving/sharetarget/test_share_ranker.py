@@ -34,7 +34,8 @@ def ranker(seed: int = 0, users: int = USERS) -> Ranker:
     counts = rng.poisson(3.0, (users, len(COUNTS))).astype(np.float32)
     sends, receives = (rng.normal(size=(users, 3)).astype(np.float32) * 0.05 for _ in range(2))
     nearest = rng.integers(-1, users, (users, 2)).astype(np.int64)
-    people = Population(counts, sends, receives, nearest, np.array([3, 1, 7]))
+    alike = rng.integers(-1, users, (users, 2)).astype(np.int64)
+    people = Population(counts, sends, receives, nearest, alike, np.array([3, 1, 7]))
     return Ranker(model(seed), people, np.array([user_id(u) for u in range(users)], dtype=object))
 
 

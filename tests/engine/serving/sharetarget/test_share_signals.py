@@ -17,7 +17,15 @@ from tests.engine.serving.sharetarget.shareloops import Loops
 USERS, ITEMS = 24, 12
 T0 = 1_700_000_000
 LIMITS = {"OWN_EVENTS": 25, "PARTNERS": 6, "CIRCLE_EVENTS": 9, "ITEM_EVENTS": 12}
-RANKS = {"sent_last_rank", "sent_rank", "received_rank", "adamic_adar_rank", "vector_rank"}
+RANKS = {
+    "sent_last_rank",
+    "sent_rank",
+    "received_rank",
+    "adamic_adar_rank",
+    "vector_rank",
+    "next_rank",
+    "next_last_rank",
+}
 
 
 def random_rows(rng: np.random.Generator, events: int = 400) -> list[tuple]:
@@ -42,7 +50,8 @@ def random_population(rng: np.random.Generator) -> Population:
     counts = rng.poisson(3.0, (USERS, len(COUNTS))).astype(np.float32)
     sends, receives = (rng.normal(size=(USERS, 3)).astype(np.float32) for _ in range(2))
     nearest = rng.integers(-1, USERS, (USERS, 2)).astype(np.int64)
-    return Population(counts, sends, receives, nearest, rng.permutation(USERS)[:4].astype(np.int64))
+    alike = rng.integers(-1, USERS, (USERS, 2)).astype(np.int64)
+    return Population(counts, sends, receives, nearest, alike, rng.permutation(USERS)[:4].astype(np.int64))
 
 
 def random_ties(rng: np.random.Generator) -> dict[tuple[int, int], float]:
@@ -96,6 +105,25 @@ def test_signals_of_the_population_are_its_figures() -> None:
         assert columns["vector_back"][place] == pytest.approx(np.clip(back, -6, 6), abs=1e-5)
 
 
+def test_likeness_is_the_cosine_of_those_who_are_shared_with() -> None:
+    """0 sent to 1 three days ago and to 2 just now; 3 sent to 0 just now."""
+    receives = np.zeros((USERS, 2), np.float32)
+    receives[:5] = [[0.0, 2.0], [1.0, 0.0], [0.0, 3.0], [3.0, 4.0], [5.0, 0.0]]
+    nobody_near = np.full((USERS, 1), -1)
+    counts = np.zeros((USERS, len(COUNTS)), np.float32)
+    people = Population(counts, receives, receives, nobody_near, nobody_near, np.array([4]))
+    now, days = T0 + 3 * 86_400, 3 * 86_400
+    rows = [(0, 1, 1, now - days - 1, None), (0, 2, 2, now - 1, None), (3, 3, 0, now - 1, None)]
+    look = look_at(Known(history_of(rows), people, ties_of({})), ask(*(np.array([each]) for each in (0, 0, now))))
+    columns = {name: signals(look)[:, at] for at, (_, name) in enumerate(COLUMNS)}
+    of_four = look.pairs.user.tolist().index(4)
+    assert columns["alike"][of_four] == pytest.approx(0.0)
+    # Half of [1, 0] and all of [0, 1]; of an hour's half-life nothing is left of the first.
+    assert columns["alike_sent"][of_four] == pytest.approx(0.5 / np.hypot(0.5, 1.0), abs=1e-4)
+    assert columns["alike_now"][of_four] == pytest.approx(0.0, abs=1e-6)
+    assert columns["alike_received"][of_four] == pytest.approx(0.6)
+
+
 def test_a_place_in_line_is_one_by_the_rank_and_equals_share_the_first() -> None:
     row = np.array([0, 0, 0, 0, 1, 1])
     value = np.array([2.0, 5.0, 2.0, 0.0, 0.0, 3.0])
@@ -111,7 +139,7 @@ def test_a_question_without_any_history_has_strangers_only() -> None:
     population = random_population(rng)
     empty = History.of([], [], [], [], users=USERS, items=ITEMS)
     look = look_at(Known(empty, population, ties_of({})), ask(np.array([0]), np.array([0]), np.array([T0])))
-    near = population.nearest[0]
+    near = np.concatenate([population.nearest[0], population.alike[0]])
     assert set(look.pairs.user.tolist()) == {*population.active.tolist(), *near[near >= 0].tolist()} - {0}
     assert signals(look).shape == (len(look.pairs), len(COLUMNS))
 
