@@ -28,7 +28,7 @@ class TreeSettings:
 
     trees: int = 240
     depth: int = 4
-    rate: float = 0.1
+    rate: float = 0.06
     questions: float = 0.5
     """Part of the questions that a tree sees."""
     signals: float = 0.3
@@ -69,8 +69,20 @@ def boost(examples: Examples, settings: TreeSettings, seed: int) -> Trees:
 def _edges(signals: NDArray[np.float32], rng: np.random.Generator) -> list[NDArray[np.float32]]:
     """Return the ascending bounds of each signal's bins; a value lies in the bin of the first bound not below it."""
     rows = np.sort(rng.permutation(len(signals))[:SAMPLE])
-    levels = np.linspace(0, 1, BINS + 1)[1:-1]
-    return [np.unique(np.quantile(column, levels, method="lower")) for column in signals[rows].T]
+    return [_bounds(np.ascontiguousarray(column)) for column in signals[rows].T]
+
+
+def _bounds(column: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return at most BINS - 1 bounds of bins of like weight; a frequent value weighs one bin, so it takes no others.
+
+    Most signals are zero for most candidates: plain quantiles would leave few bounds for all that is not.
+    """
+    values, counts = np.unique(column, return_counts=True)
+    if len(values) < BINS:
+        return values
+    weight = np.cumsum(np.minimum(counts, max(1, len(column) // BINS)))
+    levels = np.linspace(0, weight[-1], BINS + 1)[1:-1]
+    return np.unique(values[np.searchsorted(weight, levels)])
 
 
 def _told(grown: list[tuple[Int, Int, Float]], edges: list[NDArray[np.float32]]) -> Trees:

@@ -44,7 +44,7 @@ CHOICES: tuple[dict[str, float], ...] = ({"epochs": 8, "dropout": 0.3}, {"epochs
 """Settings of networks that are tried on the cut."""
 TREES = (20, 40, 80, 160, 240)
 """Numbers of trees that are tried on the cut, each with every one of BLENDS."""
-BLENDS = (0.0, 0.25, 0.5, 0.75)
+BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
