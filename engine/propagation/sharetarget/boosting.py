@@ -54,12 +54,10 @@ def boost(examples: Examples, settings: TreeSettings, seed: int) -> Trees:
     used = max(1, round(settings.signals * width))
     grown = []
     for _ in range(settings.trees):
-        gradient, curvature = _slopes(score, examples.indptr, examples.answer)
+        slopes = _slopes(score, examples.indptr, examples.answer)
         seen = np.repeat(rng.random(len(examples)) < settings.questions, np.diff(examples.indptr))
         signals = np.sort(rng.permutation(width)[:used]).astype(np.int64)
-        tree = _grow(
-            binned, np.flatnonzero(seen), signals, gradient, curvature, settings.depth, settings.ridge, settings.least
-        )
+        tree = _grow(binned, np.flatnonzero(seen), signals, slopes, (settings.depth, settings.ridge, settings.least))
         tree[2][:] *= settings.rate
         _add(score, binned, *tree)
         grown.append(tree)
@@ -95,38 +93,32 @@ def _told(grown: list[tuple[Int, Int, Float]], edges: list[NDArray[np.float32]])
 
 
 @numba.njit(cache=True)
-def _slopes(score: Float, indptr: Int, answer: Int) -> tuple[Float, Float]:
-    """Return (C,) gradient and curvature of the softmax loss of each question."""
-    gradient, curvature = np.empty_like(score), np.empty_like(score)
+def _slopes(score: Float, indptr: Int, answer: Int) -> Float:
+    """Return (C, 2) gradient and curvature of the softmax loss of each question."""
+    slopes = np.empty((len(score), 2))
     for question in range(len(indptr) - 1):
         start, end = indptr[question], indptr[question + 1]
         top = score[start:end].max()
         mass = 0.0
         for at in range(start, end):
-            gradient[at] = np.exp(score[at] - top)
-            mass += gradient[at]
+            slopes[at, 0] = np.exp(score[at] - top)
+            mass += slopes[at, 0]
         for at in range(start, end):
-            p = gradient[at] / mass
-            gradient[at] = p - (at == answer[question])
-            curvature[at] = p * (1.0 - p)
-    return gradient, curvature
+            p = slopes[at, 0] / mass
+            slopes[at, 0] = p - (at == answer[question])
+            slopes[at, 1] = p * (1.0 - p)
+    return slopes
 
 
 @numba.njit(cache=True)
 def _grow(
-    binned: np.ndarray,
-    rows: Int,
-    signals: Int,
-    gradient: Float,
-    curvature: Float,
-    depth: int,
-    ridge: float,
-    least: float,
+    binned: np.ndarray, rows: Int, signals: Int, slopes: Float, limits: tuple[int, float, float]
 ) -> tuple[Int, Int, Float]:
     """Return (inner,) signal and bin of each split and (leaves,) values; who is in a higher bin goes to the right.
 
-    A node that gains nothing keeps all rows on the left: its bin is the last.
+    A node that gains nothing keeps all rows on the left: its bin is the last. `limits`: depth, ridge, least curvature.
     """
+    depth, ridge, least = limits
     inner = 2**depth - 1
     feature, split = np.zeros(inner, np.int64), np.full(inner, BINS - 1, np.int64)
     node = np.zeros(len(rows), np.int64)
@@ -135,7 +127,7 @@ def _grow(
         sums = np.zeros((count, len(signals), BINS, 2))
         for at in range(len(rows)):
             row = rows[at]
-            place, g, h = node[at] - first, gradient[row], curvature[row]
+            place, g, h = node[at] - first, slopes[row, 0], slopes[row, 1]
             for k in range(len(signals)):
                 b = binned[row, signals[k]]
                 sums[place, k, b, 0] += g
@@ -149,8 +141,7 @@ def _grow(
             node[at] = 2 * n + 1 + (binned[rows[at], feature[n]] > split[n])
     totals = np.zeros((inner + 1, 2))
     for at in range(len(rows)):
-        totals[node[at] - inner, 0] += gradient[rows[at]]
-        totals[node[at] - inner, 1] += curvature[rows[at]]
+        totals[node[at] - inner] += slopes[rows[at]]
     return feature, split, -totals[:, 0] / (totals[:, 1] + ridge)
 
 

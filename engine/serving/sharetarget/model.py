@@ -3,8 +3,8 @@
     score(x) = (1 - b) mean_n ( w_n . z + relu(relu(z A_n + a_n) B_n + b_n) . c_n ) + b sum_t tree_t(z)
     z = clip((x - mean) / scale, -LIMIT, LIMIT)
 
-Networks and trees score the `screened` candidates of a question that the screen puts first; the rest follow in its order, as
-their scores are lowered below the others.
+Networks and trees score the `screened` candidates of a question that the screen puts first; the rest follow in its
+order, as their scores are lowered below the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """In which order people come for the shares of u, and who is next in this one.
 
-Groups that follow one inviter answer share after share in much the same order and at much the same pace. A share here is
-all that u sent of one item, as far as the excerpt holds it.
+Groups that follow one inviter answer share after share in much the same order and at much the same pace. A share here
+is all that u sent of one item, as far as the excerpt holds it.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ def line(look: Evidence) -> Line:
 def order(look: Evidence) -> Signals:
     """Who is next: how many of those who came before v for the last shares are still awaited in this one.
 
-    Arrivals of a share that resembles this one (by those who came for both) weigh more. `next_*`: 1 / (1 + awaited ahead
-    of v); `pace`: nearness of the time that went by in both shares until v's arrival and until now; `overtaken`: part
-    of those who came after v then and have come now, v having been passed over; `awaited`: how many of the most alike
-    share are still to come.
+    Arrivals of a share that resembles this one (by those who came for both) weigh more. `next_*`: 1 / (1 + awaited
+    ahead of v); `pace`: nearness of the time that went by in both shares until v's arrival and until now; `due`: part
+    of the shares for which v came no sooner; `overtaken`: part of those who came for both who came after v then,
+    v having been passed over; `awaited`: how many of the shares alike are still to come.
     """
     own, row = look.own, look.pairs.row
     seen = line(look)

@@ -15,7 +15,7 @@ TWO = Trees(
     np.array([[0.5, 2.0, 3.0], [1.0, INF, INF]], np.float32),
     np.array([[1.0, 2.0, 3.0, 4.0], [10.0, -1.0, 20.0, -1.0]], np.float32),
 )
-"""The first asks for signal 0 above .5, then for signal 1 above 2 (left) or 3 (right); the second for signal 1 above 1."""
+"""The first asks for signal 0 above .5, then signal 1 above 2 (left) or 3 (right); the second for signal 1 above 1."""
 ROWS = np.array([[0.0, 0.0], [0.0, 2.5], [0.5, 2.0], [1.0, 3.0], [1.0, 3.5]], np.float32)
 SCORES = [1.0 + 10.0, 2.0 + 20.0, 1.0 + 20.0, 3.0 + 20.0, 4.0 + 20.0]
 
