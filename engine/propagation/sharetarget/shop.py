@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from engine.errors import DataError
+from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.propagation.sharetarget.examples import Examples, joined, make_examples
 from engine.propagation.sharetarget.population import count_population
 from engine.propagation.sharetarget.ranks import NOT_LISTED, PLACES, mean_reciprocal, ranks
@@ -26,7 +27,7 @@ MAX_QUESTIONS = 8_000
 BLOCKS = 10
 """Parts of the questions; each has the population as it was before it."""
 CUT = 0.1
-SETTINGS = RankSettings(hidden=32, epochs=3, dropout=0.3, networks=1)
+SETTINGS = RankSettings(hidden=32, epochs=3, dropout=0.3, networks=1, trees=TreeSettings(trees=60, rate=0.1))
 """Chosen for the time they take: a training is to grow by half a minute at most."""
 
 

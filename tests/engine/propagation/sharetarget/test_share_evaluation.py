@@ -83,7 +83,18 @@ def test_a_population_counts_only_what_was(tmp_path: Path) -> None:
     assert people.counts[1, 1] == pytest.approx(0.5 + 0.5**0.5, abs=1e-3)  # two days old, one day old
     assert people.counts[:, 2].tolist() == [0, 1, 1, 0]
     assert people.counts[:, 3].tolist() == [2, 1, 0, 0]
+    # First meetings: 0 and 1 at the start, when 0 was new; 1 and 2 two days later, when 1 was not. The last is not seen.
+    assert people.counts[:, 5] == pytest.approx([0, 0.5, 1.0, 0], abs=1e-3)
+    assert people.counts[:, 6] == pytest.approx([0, 0.5, 0.0, 0], abs=1e-3)
     assert people.active.tolist() == [1, 2]
+
+
+def test_those_who_receive_from_the_same_people_are_alike() -> None:
+    # 0 sends to 2 and 3, 1 sends to 4 and 5.
+    history = History.of([0, 0, 1, 1], [0, 0, 0, 0], [2, 3, 4, 5], [1, 2, 3, 4], users=6)
+    people = count_population(history, 5, seed=0, dimensions=2)
+    assert people.alike[[2, 3, 4, 5], 0].tolist() == [3, 2, 5, 4]
+    assert people.alike[0].max() == -1  # 0 never received
 
 
 def test_factors_give_the_matrix_back() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from engine.serving.sharetarget.model import BELOW, RankModel, screened
 from engine.serving.sharetarget.population import COUNTS, Population
 from engine.serving.sharetarget.ranker import EventRows, Question, Ranker, TieRows
 from engine.serving.sharetarget.signals import COLUMNS
+from engine.serving.sharetarget.trees import Trees
 from tests.engine.serving.sharetarget.shareloops import Loops
 from tests.engine.serving.sharetarget.test_share_signals import LIMITS, T0, USERS, random_rows
 
@@ -26,7 +29,12 @@ def model(seed: int = 0, screened: int = 100) -> RankModel:
     shapes = {"w": (WIDTH,), "A": (WIDTH, 6), "a": (6,), "B": (6, 3), "b": (3,), "c": (3,)}
     nets = tuple({k: rng.normal(size=v).astype(np.float32) for k, v in shapes.items()} for _ in range(2))
     ones = np.ones(WIDTH, dtype=np.float32)
-    return RankModel(ones * 0.1, ones, rng.normal(size=WIDTH).astype(np.float32), nets, screened)
+    return RankModel(ones * 0.1, ones, rng.normal(size=WIDTH).astype(np.float32), nets, screened, trees(rng), 0.25)
+
+
+def trees(rng: np.random.Generator) -> Trees:
+    feature = rng.integers(0, WIDTH, (5, 3)).astype(np.int32)
+    return Trees(feature, *(rng.normal(size=(5, width)).astype(np.float32) for width in (3, 4)))
 
 
 def ranker(seed: int = 0, users: int = USERS) -> Ranker:
@@ -123,6 +131,8 @@ def test_arrays_give_the_ranker_back() -> None:
     "spoil",
     [
         lambda arrays: arrays.pop("counts"),
+        lambda arrays: arrays.pop("alike"),
+        lambda arrays: arrays.pop("trees.value"),
         lambda arrays: arrays.pop("screen"),
         lambda arrays: arrays.update(mean=np.zeros(3, np.float32)),
         lambda arrays: arrays.update(active=np.array([USERS])),
@@ -151,5 +161,8 @@ def test_the_networks_score_what_the_screen_lets_through() -> None:
         z[at] @ n["w"] + np.maximum(np.maximum(z[at] @ n["A"] + n["a"], 0) @ n["B"] + n["b"], 0) @ n["c"]
         for n in small.networks
     ]
-    assert score[at] == pytest.approx(np.mean(nets), rel=1e-4)
+    grown = small.trees.score(z[at : at + 1])[0]
+    assert score[at] == pytest.approx(0.75 * np.mean(nets) + 0.25 * grown, rel=1e-4)
+    alone = replace(small, trees=None)
+    assert alone.score(x, row)[at] == pytest.approx(np.mean(nets), rel=1e-4)
     assert screened(np.array([1.0, 3.0, 2.0, 5.0]), np.array([0, 0, 0, 1]), 2).tolist() == [1, 2, 3]
