@@ -83,7 +83,7 @@ def test_a_population_counts_only_what_was(tmp_path: Path) -> None:
     assert people.counts[1, 1] == pytest.approx(0.5 + 0.5**0.5, abs=1e-3)  # two days old, one day old
     assert people.counts[:, 2].tolist() == [0, 1, 1, 0]
     assert people.counts[:, 3].tolist() == [2, 1, 0, 0]
-    # First meetings: 0 and 1 at the start, when 0 was new; 1 and 2 two days later, when 1 was not. The last is not seen.
+    # First meetings: 0 and 1 at the start, when 0 was new; 1 and 2 two days later, when 1 was not. The last is unseen.
     assert people.counts[:, 5] == pytest.approx([0, 0.5, 1.0, 0], abs=1e-3)
     assert people.counts[:, 6] == pytest.approx([0, 0.5, 0.0, 0], abs=1e-3)
     assert people.active.tolist() == [1, 2]
