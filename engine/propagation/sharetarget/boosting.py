@@ -48,8 +48,8 @@ def boost(examples: Examples, settings: TreeSettings, seed: int) -> Trees:
     """
     rng = np.random.default_rng([seed, 7])
     edges = _edges(examples.signals, rng)
-    binned = np.stack([np.searchsorted(edge, examples.signals[:, at]) for at, edge in enumerate(edges)], axis=1)
-    binned = np.ascontiguousarray(binned.astype(np.uint8))
+    columns = (np.searchsorted(edge, examples.signals[:, at]).astype(np.uint8) for at, edge in enumerate(edges))
+    binned = np.ascontiguousarray(np.stack(list(columns), axis=1))
     score, width = np.zeros(len(binned)), binned.shape[1]
     used = max(1, round(settings.signals * width))
     grown = []
