@@ -39,5 +39,8 @@ def reasons_of(look: Evidence, columns: NDArray[np.float32]) -> list[tuple[str, 
         "similarTaste": above("vector", SIMILAR),
     }
     known = np.any(list(holds.values()), axis=0)
-    holds["activeReceiver"] = ~known
+    active = np.isin(look.pairs.user, look.population.active)
+    holds["activeReceiver"] = ~known & active
+    # Who is neither is a candidate by the listed likeness to the user or to those whom the user met last.
+    holds["similarTaste"] |= ~known & ~active
     return [tuple(code for code in TARGET_REASONS if code in holds and holds[code][at]) for at in range(len(columns))]

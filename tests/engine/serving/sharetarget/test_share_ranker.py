@@ -114,6 +114,21 @@ def test_a_user_newer_than_the_model_gets_the_active_receivers() -> None:
     assert sum(each.score for each in found) == pytest.approx(1.0)
 
 
+def test_who_receives_as_the_last_partner_does_is_of_similar_taste_and_not_active() -> None:
+    one = ranker()
+    alike = np.full((USERS, 2), -1)
+    alike[5, 0] = 9
+    people = replace(
+        one.population, alike=alike, nearest=np.full((USERS, 1), -1), sends=np.zeros((USERS, 3), np.float32)
+    )
+    events = EventRows(["new"], ["a"], ["u005"], [T0], [True])
+    found = replace(one, population=people).rank(Question("new", "b", T0 + 9), events, TieRows(), 9)
+    reasons = {each.user_id: each.reasons for each in found}
+    assert reasons["u009"] == ("similarTaste",)
+    assert reasons["u003"] == ("activeReceiver",)
+    assert set(reasons) == {"u001", "u003", "u005", "u007", "u009"}
+
+
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(DataError, match="differ in length"):
         ranker().rank(Question("u000", "a", T0), EventRows(["u001"], ["a"], ["u002"], [1, 2], [True]), TieRows(), 5)
