@@ -101,7 +101,9 @@ def evaluate_share_targets(
     del early, late
     rank = _test_ranks(data, mode, final, seed, report)
     result = _results(data, rank, seed)
-    result["chosen"] = {"epochs": chosen.epochs, "dropout": chosen.dropout, "tried": tried, "gap_s": mode.gap_s}
+    trees = chosen.trees.trees if chosen.trees else 0
+    result["chosen"] = {"epochs": chosen.epochs, "dropout": chosen.dropout, "trees": trees, "blend": chosen.blend}
+    result["chosen"] |= {"tried": tried, "gap_s": mode.gap_s}
     result["ablation"] = compared
     overall = result.pop("interval")
     result |= {"interval": overall, "seed": seed, "seconds": round(time.perf_counter() - began, 2)}

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.propagation.sharetarget import evaluate
+from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.propagation.sharetarget.examples import Examples
 from engine.propagation.sharetarget.population import count_population, factors
 from engine.propagation.sharetarget.ranks import NOT_LISTED, ranks, told
@@ -20,7 +21,7 @@ from engine.serving.sharetarget.signals import GROUPS
 from kith.cli import main
 from tests.engine.propagation.sharetarget.groups import write_folder
 
-SETTINGS = RankSettings(hidden=8, networks=1)
+SETTINGS = RankSettings(hidden=8, networks=1, trees=TreeSettings(trees=30))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["frozen", "online"])
@@ -39,6 +40,15 @@ def test_the_keys_are_those_of_the_contract(result: dict[str, Any]) -> None:
     assert list(result)[-5:] == ["interval", "seed", "seconds", "peak_mb", "n"]
     assert {"full", "small", "counting", "formula_sender", "formula_receiver"} <= set(result["ablation"])
     assert {f"without_{group}" for group in GROUPS} <= set(result["ablation"])
+
+
+def test_the_blend_is_the_best_of_those_tried(result: dict[str, Any]) -> None:
+    tried, chosen = result["chosen"]["tried"], result["chosen"]
+    blends = {name: mrr for name, mrr in tried.items() if name.startswith("trees=")}
+    assert len(blends) == 2 * 5  # 20 and all 30 trees
+    assert blends[f"trees={chosen['trees']} blend={chosen['blend']}"] == max(blends.values())
+    # The model compared is the one that was chosen: it scores the cut as the search said.
+    assert result["ablation"]["full"]["mrr@5"] == pytest.approx(max(blends.values()), abs=1e-9)
 
 
 def test_habits_are_learned(result: dict[str, Any]) -> None:
