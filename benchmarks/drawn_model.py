@@ -16,7 +16,7 @@ from engine.serving.forward import ForwardModel
 from engine.serving.popular import PopularModel, nothing_described
 from engine.serving.scorers import Scorers
 from engine.serving.sharetarget.model import RankModel
-from engine.serving.sharetarget.population import COUNTS, STRANGERS, Population
+from engine.serving.sharetarget.population import ALIKE, COUNTS, STRANGERS, Population
 from engine.serving.sharetarget.ranker import Ranker
 from engine.serving.sharetarget.signals import COLUMNS
 from engine.types import RankedLists
@@ -25,7 +25,7 @@ LISTED, SIMILAR, INFLUENCED, WIDTH = 200, 20, 20, 64
 HIDDEN, PAIR, FACTORS = 64, 16, 32
 """Of the deep scorer."""
 BLEND = {"graphsage": 1.0, "itemitem": 0.3, "deep": 0.3, "friends": 0.1, "popularity": 0.1}
-NETWORKS, RANK_HIDDEN, RANK_LAST, ACTIVE = 3, 32, 16, 200
+NETWORKS, RANK_HIDDEN, RANK_LAST, ACTIVE = 3, 32, 16, 3 * STRANGERS
 """Of the ranker of share targets."""
 VERSION = "bench"
 
@@ -125,6 +125,7 @@ def _drawn_ranker(user_ids: NDArray[np.object_], generator: np.random.Generator)
         sends=drawn(users, WIDTH) / 8,
         receives=drawn(users, WIDTH) / 8,
         nearest=generator.integers(0, users, (users, STRANGERS)),
+        alike=generator.integers(0, users, (users, ALIKE)),
         active=generator.choice(users, min(ACTIVE, users), replace=False),
     )
     return Ranker(model, people, user_ids)
