@@ -104,7 +104,7 @@ def world() -> GraphSnapshot:
 
 
 def before(snapshot: GraphSnapshot, until_s: int) -> GraphSnapshot:
-    """What an export would have given then."""
+    """What an export would have given then, without shares: who is compared does not depend on them."""
     acts, opens = snapshot.interactions, snapshot.opens
     kept = acts.columns["occurred_at_s"] <= until_s
     acts = Edges(acts.source[kept], acts.target[kept], {name: c[kept] for name, c in acts.columns.items()})
@@ -127,7 +127,7 @@ def versions(world: GraphSnapshot, tmp_path_factory: pytest.TempPathFactory) -> 
     home = tmp_path_factory.mktemp("versions")
     until_s = int(np.quantile(world.interactions.columns["occurred_at_s"], 0.6))
     old = training.train(before(world, until_s), SETTINGS, home / "old")
-    return old, training.train(world, SETTINGS, home / "new")
+    return old, training.train(before(world, world.watermark_s), SETTINGS, home / "new")
 
 
 def judged(challenger: Path, champion: Path) -> Any:
