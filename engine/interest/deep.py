@@ -111,9 +111,10 @@ def fit_deep(
         numbers = np.where(rng.random((len(user), 1)) < AS_COLD, cold[user], warm[user])
         side = model.tower("user", torch.from_numpy(numbers), _sparse(described["user"], user))
         ways = [torch.cat([part, part.repeat_interleave(NEGATIVES, 0)]) for part in side]
-        logit = model(
-            (ways[0], ways[1]), model.tower("item", torch.from_numpy(of_item[item]), _sparse(described["item"], item))
-        )
+        # Items recur within a batch: each one's tower is computed once.
+        shown, at = np.unique(item, return_inverse=True)
+        tower = model.tower("item", torch.from_numpy(of_item[shown]), _sparse(described["item"], shown))
+        logit = model((ways[0], ways[1]), (tower[0][torch.from_numpy(at)], tower[1][torch.from_numpy(at)]))
         label = torch.zeros(len(item))
         label[: len(place)] = 1.0
         weight = torch.from_numpy(data.positives.values[place])
