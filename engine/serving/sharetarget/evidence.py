@@ -33,6 +33,20 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """What u sent of other items than the question's; a share is all of one item: L arrivals in S shares."""
+
+    at: Int
+    """(L,) row of u's own events; the oldest first inside a question."""
+    share: Int
+    """(L,)"""
+    row: Int
+    """(S,) question, ascending."""
+    back: Int
+    """(S,) number of the question's shares for which somebody came later; 0 is the newest share."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that signals are made of."""
 
@@ -44,6 +58,9 @@ class Evidence:
     ties: Ties
     own: Rows
     """Events of u."""
+    here: Int
+    """Rows of `own` that are arrivals for this very share."""
+    earlier: Shares
     circle: Rows
     """Events of the partners; `place` is the candidate whom the partner met."""
     partner_place: Int
@@ -85,7 +102,24 @@ def look_at(known: Known, questions: Questions) -> Evidence:
     row, partner = seen.partner_row[seen.circle_place], seen.partner[seen.circle_place]
     circle = rows(row, seen.circle_event, partner)
     partner_place = pairs.place(seen.partner_row, seen.partner)[seen.circle_place]
-    return Evidence(history, questions, seen, pairs, known.population, known.ties, own, circle, partner_place)
+    is_here = history.item[own.event] == questions.item[own.row]
+    here, others = np.flatnonzero(own.sent & is_here), np.flatnonzero(own.sent & ~is_here)
+    earlier = _shares(own, others, history)
+    return Evidence(
+        history, questions, seen, pairs, known.population, known.ties, own, here, earlier, circle, partner_place
+    )
+
+
+def _shares(own: Rows, at: Int, history: History) -> Shares:
+    """Return what is sent in these rows by item, and how far back each lies."""
+    event = own.event[at]
+    key, share = np.unique(own.row[at] * history.items + history.item[event], return_inverse=True)
+    row = key // history.items
+    newest = np.full(len(key), -1, dtype=np.int64)
+    np.maximum.at(newest, share, event)
+    back = np.empty(len(key), dtype=np.int64)
+    back[np.lexsort((-newest, row))] = np.arange(len(key)) - np.searchsorted(row, row)
+    return Shares(at, share, row, back)
 
 
 def fresh(age_s: Float, half_life_s: float) -> Float:

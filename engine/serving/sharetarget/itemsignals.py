@@ -35,34 +35,29 @@ def item(look: Evidence) -> Signals:
 def share(look: Evidence) -> Signals:
     """Who has come for this share of i by u already, and who came along with them, or after the last, before."""
     own, history, row = look.own, look.history, look.pairs.row
-    out = own.sent
-    o_row, o_other, o_item = own.row[out], own.other[out], history.item[own.event[out]]
-    o_age, o_place = own.age_s[out], own.place[out]
-    here = o_item == look.questions.item[o_row]
-    came = look.by_question(o_row[here])
+    here, shares = look.here, look.earlier
+    came = look.by_question(own.row[here])
     share_gap = np.full(len(look.questions), np.inf)
-    np.minimum.at(share_gap, o_row[here], o_age[here])
+    np.minimum.at(share_gap, own.row[here], own.age_s[here])
     found: Signals = {
-        "came": (look.total(o_place[here]) > 0).astype(np.float64),
+        "came": (look.total(own.place[here]) > 0).astype(np.float64),
         "came_all": np.log1p(came)[row],
         "came_last": nearness(share_gap)[row],
     }
     # Earlier shares of u by item: how many of those who came now were there, and how old it is.
-    earlier = ~here
-    share_key, share_of = np.unique(o_row[earlier] * history.items + o_item[earlier], return_inverse=True)
-    here_key = np.unique(o_row[here] * history.users + o_other[here])
-    among = _contains(here_key, o_row[earlier] * history.users + o_other[earlier])
-    alike = np.bincount(share_of, among.astype(np.float64), minlength=len(share_key))
-    size = np.bincount(share_of, minlength=len(share_key)).astype(np.float64)
-    alike = ratio(alike, np.sqrt(size) * np.sqrt(np.maximum(came, 1.0))[share_key // history.items])
-    weight = alike[share_of] * fresh(o_age[earlier], 3 * DAY_S)
-    together = look.total(o_place[earlier], weight)
+    earlier = shares.at
+    here_key = np.unique(own.row[here] * history.users + own.other[here])
+    among = _contains(here_key, own.row[earlier] * history.users + own.other[earlier])
+    alike = np.bincount(shares.share, among.astype(np.float64), minlength=len(shares.row))
+    size = np.bincount(shares.share, minlength=len(shares.row)).astype(np.float64)
+    alike = ratio(alike, np.sqrt(size) * np.sqrt(np.maximum(came, 1.0))[shares.row])
+    weight = alike[shares.share] * fresh(own.age_s[earlier], 3 * DAY_S)
+    together = look.total(own.place[earlier], weight)
     found["came_with"] = np.log1p(together)
-    found["came_with_part"] = ratio(together, look.by_question(o_row[earlier], weight)[row])
-    found["shares_apart"] = np.log1p(np.bincount(share_key // history.items, minlength=len(came)).astype(np.float64))[
-        row
-    ]
-    found |= _after(look, o_row, o_item, o_age, o_place)
+    found["came_with_part"] = ratio(together, look.by_question(own.row[earlier], weight)[row])
+    found["shares_apart"] = np.log1p(look.by_question(shares.row))[row]
+    out = own.sent
+    found |= _after(look, own.row[out], history.item[own.event[out]], own.age_s[out], own.place[out])
     return found | attendance(look)
 
 
@@ -71,35 +66,23 @@ def attendance(look: Evidence) -> Signals:
 
     Shares of u are told apart by item; the newest is the one that somebody came for last.
     """
-    own, history = look.own, look.history
-    chosen = own.sent & (history.item[own.event] != look.questions.item[own.row])
-    row, place, event = own.row[chosen], own.place[chosen], own.event[chosen]
-    key, share = np.unique(row * history.items + history.item[event], return_inverse=True)
-    share_row = key // history.items
-    newest = np.full(len(key), -1, dtype=np.int64)
-    np.maximum.at(newest, share, event)
-    order = np.lexsort((-newest, share_row))
-    back = np.empty(len(key), dtype=np.int64)  # 0 for the newest share of the question
-    back[order] = np.arange(len(key)) - np.searchsorted(share_row, share_row)
-    count = look.by_question(share_row)
+    own, shares = look.own, look.earlier
+    row, place, share = own.row[shares.at], own.place[shares.at], shares.share
+    count = look.by_question(shares.row)
     # Events are oldest first inside a question: the how-manieth of its share is each one?
     by_share = np.argsort(share, kind="stable")
     come_as = np.empty(len(row), dtype=np.int64)
     come_as[by_share] = np.arange(len(row)) - np.searchsorted(share[by_share], share[by_share])
-    here = own.sent & ~chosen
-    came = look.by_question(own.row[here])
+    came = look.by_question(own.row[look.here])
     fits = np.exp(-np.abs(np.log1p(come_as) - np.log1p(came)[row]))
-    once = np.unique(place * max(len(key), 1) + share)
-    once_place, once_back = once // max(len(key), 1), back[once % max(len(key), 1)]
-    missed = np.full(len(look.pairs) + 1, np.inf)
-    np.minimum.at(missed, once_place, once_back.astype(np.float64))
-    missed = missed[: len(look.pairs)]
+    once = np.unique(place * max(len(shares.row), 1) + share)
+    once_place, once_back = once // max(len(shares.row), 1), shares.back[once % max(len(shares.row), 1)]
     found = {
         f"attended_{last}": ratio(look.total(once_place[once_back < last]), np.minimum(count, last)[look.pairs.row])
         for last in (1, 3, 10)
     }
     return found | {
-        "missed": np.where(np.isfinite(missed), 1.0 / (1.0 + np.where(np.isfinite(missed), missed, 0.0)), 0.0),
+        "missed": 1.0 / (1.0 + look.youngest(once_place, once_back.astype(np.float64))),
         "comes_now": ratio(look.total(place, fits), look.total(place)),
         "comes_first": ratio(look.total(place[come_as == 0]), look.total(place)),
     }

@@ -46,22 +46,13 @@ class Line:
 
 def line(look: Evidence) -> Line:
     """Return the arrivals for the last shares of u."""
-    own, history, items = look.own, look.history, look.history.items
-    item = history.item[own.event]
-    here = own.sent & (item == look.questions.item[own.row])
-    came_key = np.unique(own.row[here] * history.users + own.other[here])
-    rows = np.flatnonzero(own.sent & ~here)
-    key, share = np.unique(own.row[rows] * items + item[rows], return_inverse=True)
-    newest = np.full(len(key), -1, dtype=np.int64)
-    np.maximum.at(newest, share, own.event[rows])
-    order = np.lexsort((-newest, key // items))
-    back = np.empty(len(key), dtype=np.int64)
-    back[order] = np.arange(len(key)) - np.searchsorted(key // items, key // items)
-    kept = np.flatnonzero(back[share] < LAST)
-    kept = kept[np.argsort(share[kept], kind="stable")]  # rows of a question are oldest first
-    rows, share = rows[kept], share[kept]
+    own, history, shares = look.own, look.history, look.earlier
+    came_key = np.unique(own.row[look.here] * history.users + own.other[look.here])
+    kept = np.flatnonzero(shares.back[shares.share] < LAST)
+    kept = kept[np.argsort(shares.share[kept], kind="stable")]  # rows of a question are oldest first
+    rows, share = shares.at[kept], shares.share[kept]
     age = own.age_s[rows]
-    start = np.zeros(len(key))
+    start = np.zeros(len(shares.row))
     np.maximum.at(start, share, age)
     asked = own.row[rows] * history.users + own.other[rows]
     return Line(
@@ -69,10 +60,10 @@ def line(look: Evidence) -> Line:
         own.place[rows],
         share,
         start[share] - age,
-        back[share],
+        shares.back[share],
         np.isin(asked, came_key),
         age,
-        key // items,
+        shares.row,
     )
 
 
@@ -86,7 +77,7 @@ def order(look: Evidence) -> Signals:
     """
     own, row = look.own, look.pairs.row
     seen = line(look)
-    here = own.sent & (look.history.item[own.event] == look.questions.item[own.row])
+    here = look.here
     arrived = look.by_question(own.row[here])
     since = np.zeros(len(look.questions))
     np.maximum.at(since, own.row[here], own.age_s[here])
@@ -112,8 +103,9 @@ def order(look: Evidence) -> Signals:
         "overtaken": ratio(look.total(seen.place, weight * after), by_v),
         "there": ratio(by_v, whole),
     }
-    found["next_rank"] = place_in_line(row, np.where(_has_come(look, here), 0.0, found["next_alike"]))
-    found["next_last_rank"] = place_in_line(row, np.where(_has_come(look, here), 0.0, found["next_last"]))
+    has_come = look.total(own.place[here]) > 0
+    found["next_rank"] = place_in_line(row, np.where(has_come, 0.0, found["next_alike"]))
+    found["next_last_rank"] = place_in_line(row, np.where(has_come, 0.0, found["next_last"]))
     best = np.zeros(len(arrived))
     np.maximum.at(best, seen.shares_row, alike)
     found["alike_share"] = best[row]
@@ -122,10 +114,6 @@ def order(look: Evidence) -> Signals:
     found["awaited"] = np.log1p(ratio(awaited, np.bincount(seen.shares_row, alike, minlength=len(arrived))))[row]
     found["since_first"] = np.log1p(since / 60.0)[row]
     return found
-
-
-def _has_come(look: Evidence, here: np.ndarray) -> np.ndarray:
-    return look.total(look.own.place[here]) > 0
 
 
 def _one_each(seen: Line, weight: Float) -> Float:
