@@ -178,15 +178,22 @@ class Services:
 
     def _warm_up_for_newcomers(self) -> None:
         """Load the encoder, search as for a newcomer (Neo4j reads its vector index then), and rank for some users."""
+        version = self._load_encoder()
+        if version is None:
+            return
+        if (vector := self.encoders.example(version)) is not None:
+            for _ in range(WARM_SEARCHES):
+                queries.nearest_items(self.graph, version, vector, NEAREST)
+        self._rank_some_users(version)
+
+    def _load_encoder(self) -> str | None:
+        """Wait for the live version's encoder and return the version, None where none is published."""
         live = queries.published(self.graph)
         if live is None:
-            return
+            return None
         self.encoders.notice(live["modelVersion"])
         self.encoders.wait()
-        if (vector := self.encoders.example(live["modelVersion"])) is not None:
-            for _ in range(WARM_SEARCHES):
-                queries.nearest_items(self.graph, live["modelVersion"], vector, NEAREST)
-        self._rank_some_users(live["modelVersion"])
+        return live["modelVersion"]
 
     def _rank_some_users(self, model_version: str) -> None:
         for user_id in queries.some_users(self.graph, WARM_USERS):
@@ -205,10 +212,8 @@ class Services:
         Raises:
             UnavailableError: Neo4j does not answer.
         """
-        if (live := queries.published(self.graph)) is not None:
-            self.encoders.notice(live["modelVersion"])
-            self.encoders.wait()
-            self.new_items.notice(self.graph, live["modelVersion"])
+        if (version := self._load_encoder()) is not None:
+            self.new_items.notice(self.graph, version)
             self.new_items.wait()
 
     def close(self) -> None:

@@ -60,12 +60,13 @@ def share_targets(
     rows = share_people.read(services.graph, user_id, item_id, known, cap) if known else []
     version = rows[0]["modelVersion"] if rows else None
     ranker = services.encoders.share_ranker(version) if version is not None else None
-    candidates = [_candidate(row, sent, received) for row in _open(rows)]
+    may_get = _open(rows)
+    candidates = [_candidate(row, sent, received) for row in may_get]
     if ranker is None:
         targets = rank(candidates, limit)
     else:
         asked = Question(user_id, item_id, int(now))
-        targets = rank_learned(ranker, asked, history, _open(rows), candidates, limit=limit)
+        targets = rank_learned(ranker, asked, history, may_get, candidates, limit=limit)
     if with_strangers and len(targets) < limit:
         more, seen = _strangers(services, user_id, item_id, known, cap)
         targets += rank_strangers(more, limit - len(targets), targets[-1].score if targets else 1.0)
@@ -73,7 +74,7 @@ def share_targets(
     return {
         "userId": user_id,
         "itemId": item_id,
-        "modelVersion": version if version is not None or not rows else rows[0]["modelVersion"],
+        "modelVersion": rows[0]["modelVersion"] if rows else None,
         "strategy": "formula" if ranker is None else "learned",
         "capped": sum(row["capped"] for row in rows),
         "targets": [_target(place, each) for place, each in enumerate(targets, start=1)],
