@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.interest.deep import fit_deep
-from engine.serving.deep import DeepModel, item_numbers, pruned, quantised, restored, user_numbers
+from engine.serving.deep import BLOCK, DeepModel, item_numbers, pruned, quantised, restored, user_numbers
 from engine.serving.features import FeatureRows
 from tests.engine.interest.communities import communities
 
@@ -27,6 +27,14 @@ def test_logits_by_hand() -> None:
     items = model.tower("item", np.array([[1.0, 9.0], [-4.0, 9.0]], np.float32), described)
     # user: t = 2, a = 1, g = 1; items: t = 1 + 2 = 3, a = 2, g = 1.5 and t = 0, a = -1, g = 0
     assert model.logits(users, items).tolist() == [[3 * 3 + 1.5 + 0.25, 0.25]]
+
+
+def test_logits_of_many_items_are_those_of_each_alone() -> None:
+    model, count, rng = tiny(), 2 * BLOCK + 3, np.random.default_rng(0)
+    items = rng.normal(size=(count, 1)).astype(np.float32), rng.normal(size=(count, 1)).astype(np.float32)
+    users = np.array([[0.5], [-0.5]], np.float32), np.array([[1.0], [2.0]], np.float32)
+    whole = 3 * np.maximum(users[0] + items[0].T, 0) + users[1] * items[1].T + 0.25
+    assert model.logits(users, items) == pytest.approx(whole, rel=1e-5, abs=1e-5)
 
 
 def test_pruning_zeroes_the_smallest_weights_of_matrices_alone() -> None:
