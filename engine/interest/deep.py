@@ -114,7 +114,9 @@ def fit_deep(
         # Items recur within a batch: each one's tower is computed once.
         shown, at = np.unique(item, return_inverse=True)
         tower = model.tower("item", torch.from_numpy(of_item[shown]), _sparse(described["item"], shown))
-        logit = model((ways[0], ways[1]), (tower[0][torch.from_numpy(at)], tower[1][torch.from_numpy(at)]))
+        # Not by indexing, whose gradient adds up in the order of the threads.
+        a_item, g_item = (functional.embedding(torch.from_numpy(at), part) for part in tower)
+        logit = model((ways[0], ways[1]), (a_item, g_item))
         label = torch.zeros(len(item))
         label[: len(place)] = 1.0
         weight = torch.from_numpy(data.positives.values[place])

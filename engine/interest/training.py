@@ -273,7 +273,9 @@ def _loss(
         embedding = combine(encoder.propagate(layer0, graph.neighbours))
         user_vectors = functional.embedding(torch.from_numpy(users).to(graph.device), embedding["user"])
         item_vectors = embedding["item"]
-    against = None if rivals is None else item_vectors[torch.from_numpy(rivals.astype(np.int64)).to(graph.device)]
+    against = None
+    if rivals is not None:
+        against = functional.embedding(torch.from_numpy(rivals.astype(np.int64)).to(graph.device), item_vectors)
     if settings.loss == "pairwise" and against is not None:
         item, user = (torch.from_numpy(part.astype(np.int64)) for part in (positives.indices, positives.row_of))
         acted = functional.embedding(item.to(graph.device), item_vectors)
