@@ -167,13 +167,26 @@ class EmbeddingTable:
 
 @dataclass(frozen=True, slots=True)
 class SeedSet:
-    """Users a campaign starts with."""
+    """Users a campaign starts with, and what is certain of them."""
 
     users: NDArray[np.int32]
     """(k,) in the order chosen."""
+    marginal: NDArray[np.float64]
+    """(k,) spread that each added to those before; estimates on the sets that they were chosen on, a little high."""
     spread: float
+    """Expected users reached, seeds included; not flattered by the choice."""
     spread_low: float
     spread_high: float
+    best_high: float
+    """No seed set within the limits has a larger spread. This and the interval hold together with 1 - `failure`."""
+    failure: float
+    sets: int
+    """RR sets of more than one node behind it, those it was judged by included."""
+
+    @property
+    def guarantee(self) -> float:
+        """Share of the best possible spread that the seeds reach at least."""
+        return self.spread_low / self.best_high if self.best_high > 0 else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,19 @@ An RR set of root v holds every u from which v is reached when each edge is kept
 S the share of RR sets that S hits, times the number of nodes, estimates the spread sigma(S) without bias (Borgs,
 Brautbar, Chayes, Lucier, Maximizing social influence in nearly optimal time, SODA 2014, observation 3.2).
 
-Rows whose probabilities are equal are walked by geometric jumps where that pays (SUBSIM: Guo, Wang, Wei, Chen,
-Influence maximization revisited: efficient reverse reachable set generation with bound tightened, SIGMOD 2020,
-section 3): the first success of a row of d equal chances p comes at 1 + floor(log U / log(1 - p)); comparing U with
-(1 - p)^d first spares the logarithm when the row has no success at all.
+Three things make them cheap.
+
+- *A row costs its successes.* Subset sampling (SUBSIM: Guo, Wang, Wei, Chen, Influence maximization revisited, SIGMOD
+  2020, section 3) finds the first kept edge of a row in one draw. There the row is sorted and walked by geometric
+  jumps; here it is inverted: with S_k the chance that none of the first k edges is kept, the first kept one is the
+  first k with S_k < U, the next the first with S_k < U S_j, and so on. Exact for any probabilities, and one comparison
+  where a row keeps nothing.
+- *A root alone is not drawn.* Root v is its whole set with the known chance q(v) that no edge into it is kept. So
+  sigma(S) = sum of q over S + M * P(a set of more than one node is hit), M = sum of 1 - q over all nodes; only the
+  second term is estimated, from sets whose root has at least one kept edge. At probabilities of .01 that is every
+  twentieth set, and what is known has no variance.
+- *Roots are spread evenly* over the cumulated 1 - q, one drawn in each of as many equal parts as there are sets: fewer
+  surprises than with free draws, roots come in order of memory, and the sets stay independent.
 
 Work is cut into chunks, each with its own random stream, so results depend on the seed and never on the threads.
 """
@@ -18,21 +27,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from queue import SimpleQueue
 from typing import TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import DataError
+from engine.influence import walks
 from engine.influence.network import incoming
-from engine.influence.randomness import stream
 from engine.types import EdgeProbabilities
 
-CHUNK = 8_192
+CHUNK = 4_096
 """RR sets per random stream."""
 WAVE = 8
-"""Chunks between two looks at the limits."""
-_TO_UNIT = 1.0 / (1 << 53)
+"""Chunks that a thread is given at a time."""
 T = TypeVar("T")
 
 
@@ -45,17 +54,29 @@ class ReverseNetwork:
     """(N + 1,)"""
     neighbour: NDArray[np.int32]
     """(E,) senders."""
-    threshold: NDArray[np.uint64]
-    """(E,) an edge is kept when 64 random bits are below it."""
+    chance: NDArray[np.float64]
+    """(E,) the chance that none of the row's edges up to this one is kept; each edge's own where `silence` is -1."""
     silence: NDArray[np.float64]
-    """(N,) (1 - p)^d of a row that is walked by jumps, -1 for a row that is walked edge by edge."""
-    jump: NDArray[np.float64]
-    """(N,) 1 / log(1 - p) of a row that is walked by jumps."""
+    """(N,) the chance that no edge into the node is kept; -1 for a row that is walked edge by edge, where it is 0."""
+    worth: NDArray[np.float64]
+    """(N,) what it counts to reach a node, >= 0; 1 each where nothing else was asked."""
+    weight: NDArray[np.float64]
+    """(N,) cumulated worth * (1 - silence): where roots are drawn from."""
+
+    @property
+    def alone(self) -> NDArray[np.float64]:
+        """(N,) what a node counts as a seed for the sets that hold nobody but their root."""
+        return self.worth * np.maximum(self.silence, 0.0)
+
+    @property
+    def mass(self) -> float:
+        """What all nodes count for sets of more than one node."""
+        return float(self.weight[-1]) if self.nodes else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Stored RR sets."""
+    """Stored RR sets of more than one node."""
 
     nodes: int
     indptr: NDArray[np.int64]
@@ -67,52 +88,53 @@ class Pool:
         """Return the number of sets."""
         return len(self.indptr) - 1
 
+    def joined(self, other: Pool) -> Pool:
+        """Return both pools as one."""
+        indptr = np.concatenate([self.indptr, self.indptr[-1] + other.indptr[1:]])
+        return Pool(self.nodes, indptr, np.concatenate([self.member, other.member]))
 
-def prepare(edges: EdgeProbabilities) -> ReverseNetwork:
+    @classmethod
+    def empty(cls, nodes: int) -> Pool:
+        """Return a pool without sets."""
+        return cls(nodes, np.zeros(1, np.int64), np.empty(0, np.int32))
+
+
+def prepare(edges: EdgeProbabilities, worth: NDArray[np.floating] | None = None) -> ReverseNetwork:
     """Return the reverse network of the edges; parallel edges merged, self loops and zeros left out.
 
+    Args:
+        edges: P(u->v).
+        worth: (N,) what it counts to reach each node, >= 0; None: 1 each.
+
     Raises:
-        DataError: malformed edges.
+        DataError: malformed edges, or a worth that is negative or not a number.
     """
     rows = incoming(edges)
-    degree = np.diff(rows.indptr)
-    filled = np.flatnonzero(degree)
-    lowest, highest = np.zeros(rows.nodes), np.ones(rows.nodes)
-    if len(filled):
-        lowest[filled] = np.minimum.reduceat(rows.probability, rows.indptr[filled])
-        highest[filled] = np.maximum.reduceat(rows.probability, rows.indptr[filled])
-    # A coin costs about 2.5 ns an edge; a jump about 4 ns a row and 20 ns a success.
-    pays = (lowest == highest) & (degree * (2.5 - 20.0 * highest) > 4.0)
-    silent = np.log1p(-np.where(pays, highest, 0.5))
-    top = np.float64(2.0**64)
-    threshold = np.minimum(rows.probability * top, np.nextafter(top, 0.0)).astype(np.uint64)
-    threshold[rows.probability >= 1.0] = np.iinfo(np.uint64).max
-    return ReverseNetwork(
-        nodes=rows.nodes,
-        indptr=rows.indptr,
-        neighbour=rows.neighbour,
-        threshold=threshold,
-        silence=np.where(pays, np.exp(silent * degree), -1.0),
-        jump=1.0 / silent,
-    )
+    value = np.ones(rows.nodes) if worth is None else np.ascontiguousarray(worth, np.float64)
+    if value.shape != (rows.nodes,) or not (value >= 0.0).all() or not np.isfinite(value).all():
+        raise DataError("what a node counts is a number of at least 0 for every node")
+    chance, silence = walks.survival(rows.indptr, rows.probability)
+    weight = np.cumsum(value * (1.0 - np.maximum(silence, 0.0)))
+    return ReverseNetwork(rows.nodes, rows.indptr, rows.neighbour, chance, silence, value, weight)
 
 
-def collect(network: ReverseNetwork, sets: int, seed: int, *, max_members: int, threads: int = 1) -> Pool:
-    """Return a pool of `sets` RR sets of uniformly random roots, fewer when `max_members` would be exceeded.
+def collect(network: ReverseNetwork, sets: int, seed: int, *, max_members: int, threads: int = 1) -> Pool | None:
+    """Return a pool of `sets` RR sets of more than one node; None when they have more than `max_members` members.
 
-    A pool takes 4 bytes a member and 8 a set; at most `max_members` members and one wave of chunks are held.
+    A pool takes 4 bytes a member and 8 a set; at most `max_members` members and one wave of chunks are held. What there
+    was until the limit is no fair sample, since roots come in order.
     """
-    if network.nodes == 0:
-        return Pool(0, np.zeros(1, np.int64), np.empty(0, np.int32))
+    if network.mass == 0.0 or sets < 1:
+        return Pool.empty(network.nodes)
     sizes, members, held = [], [], 0
 
-    def one(chunk: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        return _store(*_arrays(network), count, seed, chunk)
+    def one(work: _Work, chunk: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return walks.store(*_arrays(network), work.queue, work.seen, sets, chunk * CHUNK, count, seed, chunk)
 
-    for size, member in _in_waves(one, sets, threads, max_members, lambda done: len(done[1])):
-        if held + len(member) > max_members:
-            break
+    for size, member in _in_chunks(_works(network, threads), one, sets):
         held += len(member)
+        if held > max_members:
+            return None
         sizes.append(size)
         members.append(member)
     indptr = np.zeros(sum(map(len, sizes)) + 1, np.int64)
@@ -122,171 +144,78 @@ def collect(network: ReverseNetwork, sets: int, seed: int, *, max_members: int, 
 
 
 def count_memberships(
-    network: ReverseNetwork,
-    roots: NDArray[np.int32],
-    sets: int,
-    seed: int,
-    *,
-    max_visits: int,
-    threads: int = 1,
+    network: ReverseNetwork, sets: int, seed: int, *, threads: int = 1
 ) -> tuple[NDArray[np.int64], int]:
-    """Count, for each node, the RR sets that hold it other than as their root; nothing is stored.
+    """Count, for each node, the RR sets of more than one node that hold it other than as their root.
 
-    Args:
-        network: the reverse network.
-        roots: root of the j-th set is `roots[j % len(roots)]`.
-        sets: how many.
-        seed: of the random streams.
-        max_visits: no further wave starts after so many members; bounds the time.
-        threads: how many chunks run at once.
+    Nothing is stored.
 
     Returns:
-        (counts (N,), sets made).
+        (counts (N,), members of all sets).
     """
     counts = np.zeros(network.nodes, np.int64)
-    made = 0
+    if network.mass == 0.0:
+        return counts, 0
 
-    def one(chunk: int, count: int) -> tuple[NDArray[np.int32], int, int]:
-        return *_count(*_arrays(network), roots, chunk * CHUNK, count, seed, chunk), count
+    def one(work: _Work, chunk: int, count: int) -> int:
+        return walks.count(
+            *_arrays(network), work.queue, work.seen, work.counts, sets, chunk * CHUNK, count, seed, chunk
+        )
 
-    for part, _, count in _in_waves(one, sets, threads, max_visits, lambda done: done[1]):
-        counts += part
-        made += count
-    return counts, made
-
-
-def count_hits(network: ReverseNetwork, chosen: NDArray[np.bool_], sets: int, seed: int, *, threads: int = 1) -> int:
-    """Return how many of `sets` fresh RR sets hold a chosen node; each stops at the first one found."""
-    if network.nodes == 0:
-        return 0
-
-    def one(chunk: int, count: int) -> int:
-        return _hit(*_arrays(network), chosen.view(np.uint8), count, seed, chunk)
-
-    return sum(_in_waves(one, sets, threads, sets, lambda _: 0))
-
-
-def _in_waves(
-    one: Callable[[int, int], T], sets: int, threads: int, limit: int, weigh: Callable[[T], int]
-) -> Iterator[T]:
-    """Yield `one(chunk, count)` of each chunk in order; no wave starts once the results weigh `limit`."""
-    plan = ((chunk, min(CHUNK, sets - chunk * CHUNK)) for chunk in range(-(-sets // CHUNK)))
-    weight = 0
-    with ThreadPoolExecutor(max_workers=threads) as workers:
-        while weight < limit and (wave := list(islice(plan, WAVE))):
-            for done in workers.map(lambda job: one(*job), wave) if threads > 1 else (one(*job) for job in wave):
-                weight += weigh(done)
-                yield done
-
-
-def _arrays(network: ReverseNetwork) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
-    return network.indptr, network.neighbour, network.threshold, network.silence, network.jump
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _next(s0: np.uint64, s1: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64]:
-    # The state stays in registers here; through an array it would be stored at every draw.
-    bits = s0 + s1
-    s1 ^= s0
-    s0 = ((s0 << np.uint64(24)) | (s0 >> np.uint64(40))) ^ s1 ^ (s1 << np.uint64(16))
-    return bits, s0, (s1 << np.uint64(37)) | (s1 >> np.uint64(27))
-
-
-@numba.njit(cache=True, nogil=True)
-def _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, stop, s0, s1):  # noqa: ANN001, ANN202, PLR0917
-    """Fill `queue` with the RR set of `root` and return (size, hit, state); `seen` marks them and is not cleared.
-
-    Growth ends early, with hit = True, at the first node that `stop` marks (an empty `stop` marks none).
-    """
-    queue[0] = root
-    seen[root] = 1
-    head, tail = 0, 1
-    if len(stop) and stop[root]:
-        return tail, True, s0, s1
-    while head < tail:
-        v = queue[head]
-        head += 1
-        e, end = indptr[v], indptr[v + 1]
-        by_jumps = silence[v] >= 0.0
-        while e < end:
-            bits, s0, s1 = _next(s0, s1)
-            if by_jumps:
-                unit = (np.float64(bits >> np.uint64(11)) + 0.5) * _TO_UNIT
-                if unit <= silence[v]:
-                    break
-                e += np.int64(np.log(unit) * jump[v])
-                if e >= end:
-                    break
-            elif bits >= threshold[e]:
-                e += 1
-                continue
-            u = neighbour[e]
-            e += 1
-            if seen[u] == 0:
-                seen[u] = 1
-                queue[tail] = u
-                tail += 1
-                if len(stop) and stop[u]:
-                    return tail, True, s0, s1
-    return tail, False, s0, s1
-
-
-@numba.njit(cache=True, nogil=True)
-def _store(indptr, neighbour, threshold, silence, jump, sets, seed, chunk):  # noqa: ANN001, ANN202, PLR0917
-    """Return (sizes (sets,), members) of `sets` RR sets of uniformly random roots."""
-    nodes = len(indptr) - 1
-    state = stream(seed, chunk)
-    s0, s1 = state[0], state[1]
-    queue, seen = np.empty(nodes, np.int32), np.zeros(nodes, np.uint8)
-    sizes, members, held = np.empty(sets, np.int32), np.empty(4 * sets, np.int32), 0
-    for j in range(sets):
-        bits, s0, s1 = _next(s0, s1)
-        root = np.int32((bits >> np.uint64(32)) * np.uint64(nodes) >> np.uint64(32))
-        size, _, s0, s1 = _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, seen[:0], s0, s1)
-        if held + size > len(members):
-            larger = np.empty(2 * (held + size), np.int32)
-            larger[:held] = members[:held]
-            members = larger
-        for i in range(size):
-            members[held + i] = queue[i]
-            seen[queue[i]] = 0
-        sizes[j] = size
-        held += size
-    return sizes, members[:held].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def _count(indptr, neighbour, threshold, silence, jump, roots, first, sets, seed, chunk):  # noqa: ANN001, ANN202, PLR0917
-    """Return (memberships other than as the root (N,), members seen) of `sets` RR sets."""
-    nodes = len(indptr) - 1
-    state = stream(seed, chunk)
-    s0, s1 = state[0], state[1]
-    queue, seen = np.empty(nodes, np.int32), np.zeros(nodes, np.uint8)
-    counts, visits = np.zeros(nodes, np.int32), 0
-    for j in range(sets):
-        root = roots[(first + j) % len(roots)]
-        size, _, s0, s1 = _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, seen[:0], s0, s1)
-        for i in range(size):
-            counts[queue[i]] += 1
-            seen[queue[i]] = 0
-        counts[root] -= 1
-        visits += size
+    works = _works(network, threads)
+    visits = sum(_in_chunks(works, one, sets))
+    for work in works:
+        counts += work.counts
     return counts, visits
 
 
-@numba.njit(cache=True, nogil=True)
-def _hit(indptr, neighbour, threshold, silence, jump, chosen, sets, seed, chunk):  # noqa: ANN001, ANN202, PLR0917
-    """Return how many of `sets` RR sets of uniformly random roots hold a chosen node."""
-    nodes = len(indptr) - 1
-    state = stream(seed, chunk)
-    s0, s1 = state[0], state[1]
-    queue, seen = np.empty(nodes, np.int32), np.zeros(nodes, np.uint8)
-    hits = 0
-    for _ in range(sets):
-        bits, s0, s1 = _next(s0, s1)
-        root = np.int32((bits >> np.uint64(32)) * np.uint64(nodes) >> np.uint64(32))
-        size, hit, s0, s1 = _grow(indptr, neighbour, threshold, silence, jump, root, queue, seen, chosen, s0, s1)
-        for i in range(size):
-            seen[queue[i]] = 0
-        hits += hit
-    return hits
+def count_hits(network: ReverseNetwork, chosen: NDArray[np.bool_], sets: int, seed: int, *, threads: int = 1) -> int:
+    """Return how many of `sets` fresh RR sets of more than one node hold a chosen one; each stops at the first."""
+    if network.mass == 0.0:
+        return 0
+    stop = chosen.view(np.uint8)
+
+    def one(work: _Work, chunk: int, count: int) -> int:
+        return walks.hit_by(*_arrays(network), work.queue, work.seen, stop, sets, chunk * CHUNK, count, seed, chunk)
+
+    return sum(_in_chunks(_works(network, threads), one, sets))
+
+
+class _Work:
+    """What one thread writes on; made once, so that chunks need no memory of their own."""
+
+    def __init__(self, nodes: int) -> None:
+        self.queue = np.empty(nodes, np.int32)
+        self.seen = np.zeros(nodes, np.uint8)
+        self.counts = np.zeros(nodes, np.int64)
+
+
+def _works(network: ReverseNetwork, threads: int) -> list[_Work]:
+    return [_Work(network.nodes) for _ in range(threads)]
+
+
+def _in_chunks(works: list[_Work], one: Callable[[_Work, int, int], T], sets: int) -> Iterator[T]:
+    """Yield `one(work, chunk, count)` of each chunk in order, as many at a time as there is to write on."""
+    plan = ((chunk, min(CHUNK, sets - chunk * CHUNK)) for chunk in range(-(-sets // CHUNK)))
+    if len(works) == 1:
+        for chunk, count in plan:
+            yield one(works[0], chunk, count)
+        return
+    free: SimpleQueue[_Work] = SimpleQueue()
+    for work in works:
+        free.put(work)
+
+    def run(job: tuple[int, int]) -> T:
+        work = free.get()
+        try:
+            return one(work, *job)
+        finally:
+            free.put(work)
+
+    with ThreadPoolExecutor(max_workers=len(works)) as workers:
+        while wave := list(islice(plan, WAVE * len(works))):
+            yield from workers.map(run, wave)
+
+
+def _arrays(network: ReverseNetwork) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+    return network.indptr, network.neighbour, network.chance, network.silence, network.weight

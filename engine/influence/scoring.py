@@ -12,10 +12,12 @@ from engine.influence.randomness import seed_from
 from engine.types import EdgeProbabilities
 
 SETS_PER_USER = 400
-"""RR sets rooted at each user: a score of 1 + x then has a standard error of about sqrt(x) / 20."""
+"""RR sets for each user, those of one node among them: a score of 1 + x has a standard error of about sqrt(x) / 20."""
 MAX_SETS = 20_000_000
 MAX_VISITS = 1_000_000_000
 """Members of all RR sets together; bounds the time on dense graphs to about a minute of one core."""
+PILOT_SETS = 32_768
+"""Made first, to learn how large sets are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class InfluenceScores:
     percentile: NDArray[np.float32]
     """(U,) in [0, 100], equal for equal scores."""
     sets: int
-    """RR sets behind it."""
+    """RR sets of more than one node behind it."""
 
 
 def score_users(
@@ -41,27 +43,26 @@ def score_users(
     max_visits: int = MAX_VISITS,
     threads: int = 1,
 ) -> InfluenceScores:
-    """Estimate sigma({u}) for every u: 1 + n * (share of RR sets that hold u other than as their root).
+    """Estimate sigma({u}) for every u: 1 + M * (share of RR sets that hold u other than as their root).
 
-    The user alone counts 1 for certain, so only what lies beyond is estimated; roots take turns in a random order
-    instead of being drawn. Both lower the variance of n * cov(u) / R and leave it unbiased. The standard error is that
-    of a binomial count, a little too large for roots that take turns; a count of 0 is given the error of a count of 1.
+    M is the expected number of users whose RR set holds more than them (`rrsets`). A user alone counts 1 for certain,
+    so only what lies beyond is estimated, and roots are spread evenly instead of being drawn freely: both lower the
+    variance of n * cov(u) / R and leave it unbiased. The standard error is that of a binomial count, a little too large
+    for roots that are spread evenly; a count of 0 is given the error of a count of 1.
 
     Raises:
         DataError: malformed edges.
     """
     network = rrsets.prepare(edges)
     users = edges.nodes
-    roots = rng.permutation(users).astype(np.int32)
-    counts, made = rrsets.count_memberships(
-        network,
-        roots,
-        min(sets_per_user * users, max_sets),
-        seed_from(rng),
-        max_visits=max_visits,
-        threads=threads,
-    )
-    weight = users / max(made, 1)
+    sets = int(np.ceil(min(sets_per_user * network.mass, max_sets)))
+    first = min(sets, PILOT_SETS)
+    counts, visits = rrsets.count_memberships(network, first, seed_from(rng), threads=threads)
+    rest = min(sets - first, int((max_visits - visits) * first / max(visits, 1)))
+    if rest > 0:
+        counts = counts + rrsets.count_memberships(network, rest, seed_from(rng), threads=threads)[0]
+    made = first + max(rest, 0)
+    weight = network.mass / max(made, 1)
     share = np.minimum(counts / max(made, 1), 1.0)
     error = weight * np.sqrt(np.maximum(counts, 1) * (1.0 - share))
     error[np.bincount(network.neighbour, minlength=users) == 0] = 0.0

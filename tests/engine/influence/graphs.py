@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.types import EdgeProbabilities
 
@@ -21,7 +22,7 @@ KNOWN = {
     "chain": (CHAIN, [1.875, 1.75, 1.5, 1.0]),
     "star": (graph(5, (0, 1, 0.2), (0, 2, 0.2), (0, 3, 0.2), (0, 4, 0.2)), [1.8, 1, 1, 1, 1]),
     "wide star": (graph(41, *((0, v, 0.3) for v in range(1, 41))), [13.0] + [1.0] * 40),
-    # The centre of 40 senders with equal small chances is walked by jumps: 1 + .02 each.
+    # The centre of 40 senders with small chances: 1 + .02 each.
     "inward star": (graph(41, *((v, 0, 0.02) for v in range(1, 41))), [1.0] + [1.02] * 40),
     "two nodes": (graph(2, (0, 1, 0.3), (1, 0, 0.6)), [1.3, 1.6]),
     "certain ring": (graph(3, (0, 1, 1.0), (1, 2, 1.0), (2, 0, 1.0)), [3, 3, 3]),
@@ -41,8 +42,9 @@ def random_graph(seed: int, nodes: int = 6, edges: int = 10) -> EdgeProbabilitie
                               strict=True)))  # fmt: skip
 
 
-def exact_spread(edges: EdgeProbabilities, seeds: set[int]) -> float:
-    """Sum over all 2^E worlds of their chance times the nodes reached in them."""
+def exact_spread(edges: EdgeProbabilities, seeds: set[int], worth: NDArray[np.float64] | None = None) -> float:
+    """Sum over all 2^E worlds of their chance times what the nodes reached in them count (1 each)."""
+    value = np.ones(edges.nodes) if worth is None else worth
     pairs = list(zip(edges.source.tolist(), edges.target.tolist(), edges.probability.tolist(), strict=True))
     total = 0.0
     for kept in product((False, True), repeat=len(pairs)):
@@ -50,5 +52,5 @@ def exact_spread(edges: EdgeProbabilities, seeds: set[int]) -> float:
         reached = set(seeds)
         while more := {v for k, (u, v, _) in zip(kept, pairs, strict=True) if k and u in reached} - reached:
             reached |= more
-        total += chance * len(reached)
+        total += chance * float(value[sorted(reached)].sum())
     return total
