@@ -1,7 +1,7 @@
 """The inner loops of RR sets: walking incoming edges, drawing roots, storing, counting, looking for a seed.
 
-Rows are walked as `rrsets` describes. Everything an RR set touches is handed in, so that a chunk of sets needs no memory
-of its own; random states stay in registers.
+Rows are walked as `rrsets` describes. Everything an RR set touches is handed in, so that a chunk of sets needs no
+memory of its own; random states stay in registers.
 """
 
 from __future__ import annotations
