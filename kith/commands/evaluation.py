@@ -37,10 +37,26 @@ def register(commands: Any) -> None:
         "--history", type=Path, action="append", default=[], metavar="FILE", help="more events before the test's"
     )
     sharing.add_argument("--online", action="store_true", help="events of the test are history once they are past")
+    spreading = evaluate.add_argument_group("influence")
+    spreading.add_argument("--model", default="wc", help="wc, ic:P, or a file of `u v p` lines (default wc)")
+    spreading.add_argument("--seeds", type=int, default=50, metavar="K", help="how many (default 50)")
+    spreading.add_argument("--epsilon", type=float, default=0.1, help="of the guarantee (default .1)")
+    spreading.add_argument("--budget-s", type=float, default=0.0, metavar="T", help="processor seconds to spend")
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
     bench.add_argument(
         "name",
-        choices=("cascades", "diversity", "export", "forecasts", "ingest", "load", "publish", "serving", "start"),
+        choices=(
+            "cascades",
+            "diversity",
+            "export",
+            "forecasts",
+            "influence",
+            "ingest",
+            "load",
+            "publish",
+            "serving",
+            "start",
+        ),
     )
     bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
 
@@ -135,6 +151,19 @@ def _new_links(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     return evaluate_new_links(arguments.data, seed=arguments.seed, report=show)
 
 
+def _influence(arguments: argparse.Namespace, _show: Progress) -> dict[str, Any]:
+    from engine.influence.evaluate import evaluate_influence
+
+    return evaluate_influence(
+        arguments.data,
+        arguments.model,
+        seeds=arguments.seeds,
+        epsilon=arguments.epsilon,
+        budget_s=arguments.budget_s,
+        seed=arguments.seed,
+    )
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
@@ -143,6 +172,7 @@ TASKS: dict[str, Task] = {
     "cascade-size": _cascade_size,
     "share-target": _share_target,
     "new-links": _new_links,
+    "influence": _influence,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 
