@@ -2,7 +2,7 @@
 
 On the public graphs beside the checkout (`../shared/data`, where they are) and, if a program `subsim` is on the path
 (Guo et al., SIGMOD 2020; its repository is github qtguo/subsim), both in turn: our processor seconds and its own figure
-for the same certificate (its clock is the wall's, so the best of its rounds counts); and, within its time for eps = .01,
+for the same certificate (its clock is the wall's: the best of its rounds counts); and, within its time for eps = .01,
 our spread over that of greedy choice on a pool of twelve million RR sets, both judged by one simulation. Without it,
 ours alone. Then generated power-law graphs of 10^5 to 10^7 edges: seconds and memory, with one probability for each
 receiver and with one for each edge, on one thread and two.

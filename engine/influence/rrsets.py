@@ -35,7 +35,9 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 from engine.influence import walks
-from engine.influence.network import incoming
+from engine.influence.delays import Delays
+from engine.influence.network import Network, incoming
+from engine.influence.walks import Desk, Rows
 from engine.types import EdgeProbabilities
 
 CHUNK = 4_096
@@ -47,31 +49,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReverseNetwork:
-    """Incoming edges in compressed rows, with what the walk needs of their probabilities."""
+    """Who may have made whom act, ready to be walked."""
 
     nodes: int
-    indptr: NDArray[np.int64]
-    """(N + 1,)"""
-    neighbour: NDArray[np.int32]
-    """(E,) senders."""
-    chance: NDArray[np.float64]
-    """(E,) the chance that none of the row's edges up to this one is kept; each edge's own where `silence` is -1."""
-    silence: NDArray[np.float64]
-    """(N,) the chance that no edge into the node is kept; -1 for a row that is walked edge by edge, where it is 0."""
+    rows: Rows
     worth: NDArray[np.float64]
     """(N,) what it counts to reach a node, >= 0; 1 each where nothing else was asked."""
-    weight: NDArray[np.float64]
-    """(N,) cumulated worth * (1 - silence): where roots are drawn from."""
 
     @property
     def alone(self) -> NDArray[np.float64]:
         """(N,) what a node counts as a seed for the sets that hold nobody but their root."""
-        return self.worth * np.maximum(self.silence, 0.0)
+        return self.worth * np.maximum(self.rows.silence, 0.0)
 
     @property
     def mass(self) -> float:
         """What all nodes count for sets of more than one node."""
-        return float(self.weight[-1]) if self.nodes else 0.0
+        return float(self.rows.weight[-1]) if self.nodes else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +92,54 @@ class Pool:
         return cls(nodes, np.zeros(1, np.int64), np.empty(0, np.int32))
 
 
-def prepare(edges: EdgeProbabilities, worth: NDArray[np.floating] | None = None) -> ReverseNetwork:
+def prepare(
+    edges: EdgeProbabilities,
+    worth: NDArray[np.floating] | None = None,
+    delays: Delays | None = None,
+    horizon_s: float = np.inf,
+) -> ReverseNetwork:
     """Return the reverse network of the edges; parallel edges merged, self loops and zeros left out.
 
     Args:
         edges: P(u->v).
         worth: (N,) what it counts to reach each node, >= 0; None: 1 each.
+        delays: how long each edge takes; None: time does not matter.
+        horizon_s: a node counts if it is reached so many seconds after the seeds acted, > 0.
 
     Raises:
-        DataError: malformed edges, or a worth that is negative or not a number.
+        DataError: malformed edges, a worth that is negative or not a number, a horizon without delays or below 0, or
+            delays of edges of which some are parallel.
     """
-    rows = incoming(edges)
-    value = np.ones(rows.nodes) if worth is None else np.ascontiguousarray(worth, np.float64)
-    if value.shape != (rows.nodes,) or not (value >= 0.0).all() or not np.isfinite(value).all():
+    value = np.ones(edges.nodes) if worth is None else np.ascontiguousarray(worth, np.float64)
+    if value.shape != (edges.nodes,) or not (value >= 0.0).all() or not np.isfinite(value).all():
         raise DataError("what a node counts is a number of at least 0 for every node")
-    chance, silence = walks.survival(rows.indptr, rows.probability)
+    if not horizon_s > 0.0 or (np.isfinite(horizon_s) and delays is None):
+        raise DataError("a horizon is above 0 and needs the delays of the edges")
+    rows = incoming(edges)
+    probability, nothing = rows.probability, np.empty(0)
+    quantile_s, scale, level = nothing, nothing, nothing
+    if delays is not None and np.isfinite(horizon_s):
+        quantile_s, scale = delays.quantile_s, _of_rows(edges, rows, delays.scale)
+        level = delays.level(horizon_s / scale)
+        # An edge that takes longer than the horizon is of no use to anybody.
+        probability = probability * level
+    chance, silence = walks.survival(rows.indptr, probability)
     weight = np.cumsum(value * (1.0 - np.maximum(silence, 0.0)))
-    return ReverseNetwork(rows.nodes, rows.indptr, rows.neighbour, chance, silence, value, weight)
+    walked = Rows(rows.indptr, rows.neighbour, chance, silence, weight, quantile_s, scale, level, float(horizon_s))
+    return ReverseNetwork(rows.nodes, walked, value)
+
+
+def _of_rows(edges: EdgeProbabilities, rows: Network, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scale of each edge in the order of the rows.
+
+    Raises:
+        DataError: the lengths differ, or edges are parallel.
+    """
+    kept = (edges.source != edges.target) & (np.asarray(edges.probability) > 0.0)
+    if scale.shape != edges.source.shape or int(kept.sum()) != len(rows.neighbour):
+        raise DataError("delays are given for every edge, and no two edges are parallel")
+    key = edges.target[kept].astype(np.int64) * edges.nodes + edges.source[kept]
+    return scale[kept][np.argsort(key, kind="stable")]
 
 
 def collect(network: ReverseNetwork, sets: int, seed: int, *, max_members: int, threads: int = 1) -> Pool | None:
@@ -128,10 +152,10 @@ def collect(network: ReverseNetwork, sets: int, seed: int, *, max_members: int, 
         return Pool.empty(network.nodes)
     sizes, members, held = [], [], 0
 
-    def one(work: _Work, chunk: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        return walks.store(*_arrays(network), work.queue, work.seen, sets, chunk * CHUNK, count, seed, chunk)
+    def one(desk: Desk, chunk: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return walks.store(network.rows, desk, sets, chunk * CHUNK, count, seed, chunk)
 
-    for size, member in _in_chunks(_works(network, threads), one, sets):
+    for size, member in _in_chunks(_desks(network, threads), one, sets):
         held += len(member)
         if held > max_members:
             return None
@@ -157,15 +181,13 @@ def count_memberships(
     if network.mass == 0.0:
         return counts, 0
 
-    def one(work: _Work, chunk: int, count: int) -> int:
-        return walks.count(
-            *_arrays(network), work.queue, work.seen, work.counts, sets, chunk * CHUNK, count, seed, chunk
-        )
+    def one(desk: Desk, chunk: int, count: int) -> int:
+        return walks.count(network.rows, desk, sets, chunk * CHUNK, count, seed, chunk)
 
-    works = _works(network, threads)
-    visits = sum(_in_chunks(works, one, sets))
-    for work in works:
-        counts += work.counts
+    desks = _desks(network, threads)
+    visits = sum(_in_chunks(desks, one, sets))
+    for desk in desks:
+        counts += desk.counts
     return counts, visits
 
 
@@ -175,47 +197,47 @@ def count_hits(network: ReverseNetwork, chosen: NDArray[np.bool_], sets: int, se
         return 0
     stop = chosen.view(np.uint8)
 
-    def one(work: _Work, chunk: int, count: int) -> int:
-        return walks.hit_by(*_arrays(network), work.queue, work.seen, stop, sets, chunk * CHUNK, count, seed, chunk)
+    def one(desk: Desk, chunk: int, count: int) -> int:
+        return walks.hit_by(network.rows, desk, stop, sets, chunk * CHUNK, count, seed, chunk)
 
-    return sum(_in_chunks(_works(network, threads), one, sets))
-
-
-class _Work:
-    """What one thread writes on; made once, so that chunks need no memory of their own."""
-
-    def __init__(self, nodes: int) -> None:
-        self.queue = np.empty(nodes, np.int32)
-        self.seen = np.zeros(nodes, np.uint8)
-        self.counts = np.zeros(nodes, np.int64)
+    return sum(_in_chunks(_desks(network, threads), one, sets))
 
 
-def _works(network: ReverseNetwork, threads: int) -> list[_Work]:
-    return [_Work(network.nodes) for _ in range(threads)]
+def _desks(network: ReverseNetwork, threads: int) -> list[Desk]:
+    nodes = network.nodes
+    timed = len(network.rows.delay_s) > 0
+    heap = len(network.rows.neighbour) + 1 if timed else 0
+    return [
+        Desk(
+            np.empty(nodes, np.int32),
+            np.zeros(nodes, np.uint8),
+            np.zeros(nodes, np.int64),
+            np.empty(nodes if timed else 0),
+            np.empty(heap),
+            np.empty(heap, np.int32),
+        )
+        for _ in range(threads)
+    ]
 
 
-def _in_chunks(works: list[_Work], one: Callable[[_Work, int, int], T], sets: int) -> Iterator[T]:
-    """Yield `one(work, chunk, count)` of each chunk in order, as many at a time as there is to write on."""
+def _in_chunks(desks: list[Desk], one: Callable[[Desk, int, int], T], sets: int) -> Iterator[T]:
+    """Yield `one(desk, chunk, count)` of each chunk in order, as many at a time as there are desks."""
     plan = ((chunk, min(CHUNK, sets - chunk * CHUNK)) for chunk in range(-(-sets // CHUNK)))
-    if len(works) == 1:
+    if len(desks) == 1:
         for chunk, count in plan:
-            yield one(works[0], chunk, count)
+            yield one(desks[0], chunk, count)
         return
-    free: SimpleQueue[_Work] = SimpleQueue()
-    for work in works:
-        free.put(work)
+    free: SimpleQueue[Desk] = SimpleQueue()
+    for desk in desks:
+        free.put(desk)
 
     def run(job: tuple[int, int]) -> T:
-        work = free.get()
+        desk = free.get()
         try:
-            return one(work, *job)
+            return one(desk, *job)
         finally:
-            free.put(work)
+            free.put(desk)
 
-    with ThreadPoolExecutor(max_workers=len(works)) as workers:
-        while wave := list(islice(plan, WAVE * len(works))):
+    with ThreadPoolExecutor(max_workers=len(desks)) as workers:
+        while wave := list(islice(plan, WAVE * len(desks))):
             yield from workers.map(run, wave)
-
-
-def _arrays(network: ReverseNetwork) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
-    return network.indptr, network.neighbour, network.chance, network.silence, network.weight

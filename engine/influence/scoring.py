@@ -65,7 +65,7 @@ def score_users(
     weight = network.mass / max(made, 1)
     share = np.minimum(counts / max(made, 1), 1.0)
     error = weight * np.sqrt(np.maximum(counts, 1) * (1.0 - share))
-    error[np.bincount(network.neighbour, minlength=users) == 0] = 0.0
+    error[np.bincount(network.rows.neighbour, minlength=users) == 0] = 0.0
     score = (1.0 + weight * counts).astype(np.float32)
     return InfluenceScores(score, error.astype(np.float32), percentiles(score), made)
 

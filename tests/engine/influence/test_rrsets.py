@@ -58,8 +58,10 @@ def test_rows_by_inversion_and_by_coins_make_the_same_sets_in_distribution():
     pairs = {(int(a), int(b)) for a, b in rng.integers(0, 60, (2_500, 2)) if a != b}
     edges = graph(60, *((a, b, float(p)) for (a, b), p in zip(sorted(pairs), rng.random(len(pairs)) / 20, strict=True)))
     inverted = rrsets.prepare(edges)
-    assert (inverted.silence > 0).all()
-    coins = replace(inverted, silence=np.full(60, -1.0), chance=incoming(edges).probability)
+    assert (inverted.rows.silence > 0).all()
+    coins = replace(
+        inverted, rows=inverted.rows._replace(silence=np.full(60, -1.0), chance=incoming(edges).probability)
+    )
     sets = 200_000
     one, two = (rrsets.count_memberships(n, sets, 3)[0] for n in (inverted, coins))
     np.testing.assert_allclose(one, two, atol=6 * np.sqrt(one.max() + two.max()))
@@ -70,7 +72,7 @@ def test_rows_of_many_large_chances_are_walked_edge_by_edge_and_agree_with_the_k
     # 700 senders of .7 each: the chance that none is heard is below 1e-290 before the last; one of 1e-3 elsewhere.
     many = graph(703, *((v, 0, 0.7) for v in range(1, 701)), (701, 702, 1e-3))
     network = rrsets.prepare(many)
-    assert network.silence[0] == -1
+    assert network.rows.silence[0] == -1
     assert network.alone[0] == 0
     spread, error = estimate(many, {5}, 50_000, seed=1)
     assert abs(spread - 1.7) <= 5 * error
@@ -88,7 +90,7 @@ def test_a_stored_set_starts_with_its_root_and_holds_nobody_twice():
 def test_roots_are_spread_by_how_often_their_set_holds_others():
     network = rrsets.prepare(random_graph(2))
     pool = rrsets.collect(network, 5_000, 1, max_members=MANY)
-    due = 5_000 * np.diff(network.weight, prepend=0.0) / network.mass
+    due = 5_000 * np.diff(network.rows.weight, prepend=0.0) / network.mass
     roots = np.bincount(pool.member[pool.indptr[:-1]], minlength=6)
     assert (np.abs(roots - due) <= 2).all()
 
