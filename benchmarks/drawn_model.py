@@ -82,6 +82,7 @@ def write_model(folder: Path, users: int, items: int, generator: np.random.Gener
         "recommended_reasons": np.tile(np.array([0, 1], np.uint8), (users, LISTED, 1)),
         "influence_score": generator.random(users, np.float32),
         "influence_percentile": generator.random(users, np.float32) * 100,
+        "influence_error": generator.random(users, np.float32),
     }
     user_ids = sorted_ids("user", users)
     share_tables, share_weights = _drawn_ranker(user_ids, generator).to_folder()

@@ -170,6 +170,7 @@ def _artifact(size: Size, generator: np.random.Generator, *, lists: bool) -> Art
         item_embedding=_unit(items, generator),
         influence_score=1 + generator.random(size.users).astype(np.float32),
         influence_percentile=100 * generator.random(size.users).astype(np.float32),
+        influence_error=generator.random(size.users).astype(np.float32),
         recommended=ranked(size.users, RECOMMENDED, size.items, reasons=True),
         similar=ranked(items, NEIGHBOURS, size.items),
         influences=ranked(size.users, NEIGHBOURS, size.users),

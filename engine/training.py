@@ -126,6 +126,7 @@ def train(
     tables |= named("recommended", recommended) | named("similar", similar)
     tables |= named("influences", strongest(edges, settings.influences))
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
+    tables["influence_error"] = influence.standard_error
     tables |= heldout_tables(
         snapshot, choice.cut, choice.ranker.rank(choice.cut.test.user, choice.weights, KEPT).target
     )

@@ -231,6 +231,8 @@ class Artifact:
     """(U,) expected users reached, sigma({u}) >= 1."""
     influence_percentile: NDArray[np.float32]
     """(U,) in [0, 100]."""
+    influence_error: NDArray[np.float32]
+    """(U,) standard error of the score, >= 0."""
     recommended: RankedLists
     """(U, <= 200) items per user."""
     similar: RankedLists

@@ -31,6 +31,9 @@ MOST_ACTS: Final = 5_000
 MOST_TOP: Final = 5
 INFLUENCERS_CONSIDERED: Final = 2_000
 """Most influential users among whom a category's influencers are looked for."""
+MOST_OWN_SHARES: Final = 1_000
+"""Of a user's shares, so many are looked at for what others did with them."""
+PASSED: Final = ("reshares", "opens", "sent")
 MOST_POPULAR: Final = 5_000
 MOST_HITS: Final = 1_000
 ID_LENGTHS: Final = (8, 40)
@@ -216,15 +219,24 @@ def category_influencers(graph: Graph, category: str, limit: int) -> list[Row]:
 
 
 def user_influence(graph: Graph, user_id: str) -> Row:
-    """Return `modelVersion consented score percentile influences[{userId, probability}]` of a user.
+    """Return a user's influence, and why it works on those it works on.
+
+    Returns:
+        `modelVersion consented score percentile error influences[{userId, probability, friendship, follows, reshares,
+        opens, sent}]`: strength of the friendship or None, whether the other follows, and how often the other reshared,
+        opened or was sent one of the user's shares (of `MOST_OWN_SHARES` of them).
 
     Raises:
         NotFoundError: there is no such user.
     """
-    rows = graph.read("queries.user_influence", user_id=user_id)
+    rows = graph.read("queries.user_influence", user_id=user_id, most_shares=MOST_OWN_SHARES)
     if not rows:
         raise NotFoundError(f"no user {user_id}")
-    return rows[0]
+    row = rows[0]
+    times = {(user, PASSED[act]): count for user, act, count in row.pop("passed")}
+    for each in row["influences"]:
+        each |= {name: times.get((each["userId"], name), 0) for name in PASSED}
+    return row
 
 
 def user_profile(graph: Graph, user_id: str) -> Row:

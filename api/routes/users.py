@@ -26,6 +26,8 @@ from graph import entities, queries
 from graph.errors import InputError, NotFoundError
 from graph.values import is_reserved
 
+NORMAL_95 = 1.959964
+
 users = APIBlueprint("users", __name__, tag="users")
 
 
@@ -135,17 +137,32 @@ def targets(user_id: str, query: ShareTargetsQuery) -> Response:
 @scope("read")
 @users.output(Influence)
 def influence(user_id: str) -> Response:
-    """Tell how many users a user's share is expected to reach, and on whom it works."""
+    """Tell how many users a user's share is expected to reach, on whom it works and why."""
     row = queries.user_influence(services().graph, checked_id(user_id, "userId"))
+    score, error = row["score"], row["error"]
     return answer(
         {
             "userId": user_id,
             "modelVersion": row["modelVersion"],
-            "influenceScore": row["score"],
+            "influenceScore": score,
+            "influenceLow": None if score is None else max(score - NORMAL_95 * (error or 0.0), 1.0),
+            "influenceHigh": None if score is None else score + NORMAL_95 * (error or 0.0),
             "influencePercentile": row["percentile"],
-            "influences": row["influences"],
+            "influences": [{**each, "reasons": _why(each)} for each in row["influences"]],
         }
     )
+
+
+def _why(influenced: dict[str, Any]) -> list[str]:
+    """Return what speaks for somebody's acting on a user's shares, the strongest first."""
+    speaks = {
+        "reshares": influenced["reshares"] > 0,
+        "opens": influenced["opens"] > 0,
+        "friend": influenced["friendship"] is not None,
+        "follows": influenced["follows"],
+        "sent": influenced["sent"] > 0,
+    }
+    return [name for name, does in speaks.items() if does]
 
 
 @users.get("/v1/users/<user_id>/profile")

@@ -195,18 +195,34 @@ class Influencers(Answer):
 
 
 class Influenced(Answer):
-    """Someone whom a user's shares make act."""
+    """Someone whom a user's shares make act, and what speaks for it.
+
+    `reasons`, the strongest first: `reshares` (passed their shares on before), `opens` (opened them), `friend`,
+    `follows`, `sent` (was sent some). `friendship` is the strength of the tie, null where they are no friends.
+    """
 
     user_id: str
     probability: float
+    reasons: list[Literal["reshares", "opens", "friend", "follows", "sent"]]
+    reshares: int
+    opens: int
+    sent: int
+    friendship: float | None
+    follows: bool
 
 
 class Influence(Answer):
-    """A user's influence; null where the live version does not know it or consent is lacking."""
+    """A user's influence; null where the live version does not know it or consent is lacking.
+
+    `influenceScore` is the expected number of users reached, this one included; with 95 % chance it lies between
+    `influenceLow` and `influenceHigh` under the learned probabilities, which have errors of their own.
+    """
 
     user_id: str
     model_version: str | None
     influence_score: float | None
+    influence_low: float | None
+    influence_high: float | None
     influence_percentile: float | None
     influences: list[Influenced]
 

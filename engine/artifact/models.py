@@ -23,6 +23,7 @@ REQUIRED_TABLES = (
     "item_embedding",
     "influence_score",
     "influence_percentile",
+    "influence_error",
     "recommended_target",
     "recommended_score",
     "recommended_reasons",
@@ -33,7 +34,7 @@ REQUIRED_TABLES = (
 )
 """Tables that every model folder holds (`Artifact`'s fields); a trainer may add more for serving."""
 
-_DIMENSIONS = {"influence_score": 1, "influence_percentile": 1, "recommended_reasons": 3}
+_DIMENSIONS = {"influence_score": 1, "influence_percentile": 1, "influence_error": 1, "recommended_reasons": 3}
 
 
 def write_artifact(
@@ -104,6 +105,7 @@ def read_artifact(folder: Path) -> Artifact:
         item_embedding=tables["item_embedding"],
         influence_score=tables["influence_score"],
         influence_percentile=tables["influence_percentile"],
+        influence_error=tables["influence_error"],
         recommended=_lists(tables, "recommended"),
         similar=_lists(tables, "similar"),
         influences=_lists(tables, "influences"),

@@ -12,6 +12,7 @@ WITH u, coalesce(u['build_' + $slot] = $build AND 'personalisation' IN u.consent
 SET u.embedding = CASE WHEN valid THEN u['embedding_' + $slot] END,
     u.influenceScore = CASE WHEN valid THEN u['influenceScore_' + $slot] END,
     u.influencePercentile = CASE WHEN valid THEN u['influencePercentile_' + $slot] END,
+    u.influenceError = CASE WHEN valid THEN u['influenceError_' + $slot] END,
     u.modelVersion = CASE WHEN valid THEN $model_version END
 WITH u, valid
 CALL (u) {
@@ -102,7 +103,8 @@ RETURN count(r) AS cleared
 MATCH (u:User)
 WHERE u.modelVersion IS NOT NULL AND NOT 'personalisation' IN coalesce(u.consent, [])
 WITH u LIMIT $limit
-SET u.embedding = null, u.influenceScore = null, u.influencePercentile = null, u.modelVersion = null
+SET u.embedding = null, u.influenceScore = null, u.influencePercentile = null, u.influenceError = null,
+    u.modelVersion = null
 WITH u
 CALL (u) {
   OPTIONAL MATCH (u)-[r:RECOMMENDED|INFLUENCES|INFLUENTIAL_IN]-()
@@ -115,7 +117,7 @@ MATCH (u:User)
 WHERE NOT 'sharing' IN coalesce(u.consent, [])
   AND (u.influenceScore IS NOT NULL OR EXISTS { (u)-[:INFLUENCES|INFLUENTIAL_IN]-() })
 WITH u LIMIT $limit
-SET u.influenceScore = null, u.influencePercentile = null
+SET u.influenceScore = null, u.influencePercentile = null, u.influenceError = null
 WITH u
 CALL (u) {
   OPTIONAL MATCH (u)-[r:INFLUENCES|INFLUENTIAL_IN]-()

@@ -109,6 +109,7 @@ FOREACH (_ IN CASE WHEN 'personalisation' IN row[1] THEN [] ELSE [1] END |
 FOREACH (_ IN CASE WHEN 'sharing' IN row[1] THEN [] ELSE [1] END |
   SET u.influenceScore = null, u.influenceScore_a = null, u.influenceScore_b = null,
       u.influencePercentile = null, u.influencePercentile_a = null, u.influencePercentile_b = null,
+      u.influenceError = null, u.influenceError_a = null, u.influenceError_b = null,
       u.influencesUsers_a = null, u.influencesUsers_b = null,
       u.influencesProbabilities_a = null, u.influencesProbabilities_b = null)
 WITH row, u

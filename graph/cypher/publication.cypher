@@ -44,6 +44,7 @@ SET u['build_' + $slot] = $build,
     u['recommendedReasons_' + $slot] = toIntegerList(row.reasons),
     u['influenceScore_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.influence END,
     u['influencePercentile_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.percentile END,
+    u['influenceError_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.error END,
     u['influencesUsers_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN row.users END,
     u['influencesProbabilities_' + $slot] = CASE WHEN 'sharing' IN u.consent THEN toFloatList(row.probabilities) END
 RETURN count(u) AS written
@@ -66,7 +67,7 @@ WHERE u['build_' + $slot] IS NOT NULL
 WITH u LIMIT $limit
 REMOVE u['build_' + $slot], u['embedding_' + $slot], u['recommendedItems_' + $slot], u['recommendedScores_' + $slot],
        u['recommendedReasons_' + $slot], u['influenceScore_' + $slot], u['influencePercentile_' + $slot],
-       u['influencesUsers_' + $slot], u['influencesProbabilities_' + $slot]
+       u['influenceError_' + $slot], u['influencesUsers_' + $slot], u['influencesProbabilities_' + $slot]
 RETURN count(u) AS cleared
 
 // clear_influence: takes the influence of users who no longer agree to sharing from the slot
@@ -74,8 +75,8 @@ CYPHER 25
 MATCH (u:User)
 WHERE u['influenceScore_' + $slot] IS NOT NULL AND NOT 'sharing' IN coalesce(u.consent, [])
 WITH u LIMIT $limit
-REMOVE u['influenceScore_' + $slot], u['influencePercentile_' + $slot], u['influencesUsers_' + $slot],
-       u['influencesProbabilities_' + $slot]
+REMOVE u['influenceScore_' + $slot], u['influencePercentile_' + $slot], u['influenceError_' + $slot],
+       u['influencesUsers_' + $slot], u['influencesProbabilities_' + $slot]
 RETURN count(u) AS cleared
 
 // clear_items: takes from the slot what is not of this build

@@ -186,7 +186,7 @@ WITH n.live AS live
 WITH {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], publicationSeq: toInteger(live[3])} AS p
 RETURN p.modelVersion AS modelVersion, p.publicationSeq AS publicationSeq
 
-// user_influence: a user's influence in the live slot and whom it works on
+// user_influence: a user's influence in the live slot, whom it works on, and what has passed between them
 MATCH (u:User {userId: $user_id})
 OPTIONAL MATCH (n:Published {key: 'live'})
 WITH u, n.live AS live
@@ -194,18 +194,36 @@ WITH u, {slot: live[0], build: toInteger(live[1]), modelVersion: live[2], public
 WITH u, p, p.slot = 'a' AS inA, coalesce('sharing' IN u.consent, false) AS consented
 WITH u, p, inA, consented,
      consented AND coalesce(CASE WHEN inA THEN u.build_a ELSE u.build_b END = p.build, false) AS current
-WITH p, consented, current,
+WITH u, p, consented, current,
      CASE WHEN NOT current THEN null WHEN inA THEN u.influenceScore_a ELSE u.influenceScore_b END AS score,
      CASE WHEN NOT current THEN null WHEN inA THEN u.influencePercentile_a ELSE u.influencePercentile_b END AS percentile,
+     CASE WHEN NOT current THEN null WHEN inA THEN u.influenceError_a ELSE u.influenceError_b END AS error,
      CASE WHEN NOT current THEN [] WHEN inA THEN u.influencesUsers_a ELSE u.influencesUsers_b END AS users,
      CASE WHEN NOT current THEN [] WHEN inA THEN u.influencesProbabilities_a ELSE u.influencesProbabilities_b END AS chances
-RETURN p.modelVersion AS modelVersion, consented, score, percentile,
+RETURN p.modelVersion AS modelVersion, consented, score, percentile, error,
        COLLECT {
          UNWIND range(0, size(users) - 1) AS n
          MATCH (v:User {userId: users[n]})
          WHERE 'sharing' IN v.consent
-         RETURN {userId: users[n], probability: chances[n]}
-       } AS influences
+         RETURN {userId: users[n], probability: chances[n],
+                 friendship: head(COLLECT { MATCH (u)-[f:FRIEND]-(v) RETURN coalesce(f.strength, 1.0) }),
+                 follows: EXISTS { (v)-[:FOLLOWS]->(u) }}
+       } AS influences,
+       COLLECT {
+         MATCH (u)-[:SHARED]->(s:Share)
+         WHERE size(users) > 0
+         WITH s LIMIT $most_shares
+         CALL (s) {
+           MATCH (s)<-[:RESHARE_OF]-(:Share)<-[:SHARED]-(v:User) RETURN v.userId AS userId, 0 AS act
+           UNION ALL
+           MATCH (s)<-[:OPENED]-(v:User) RETURN v.userId AS userId, 1 AS act
+           UNION ALL
+           MATCH (s)-[:SENT_TO]->(v:User) RETURN v.userId AS userId, 2 AS act
+         }
+         WITH userId, act, count(*) AS times
+         WHERE userId IN users
+         RETURN [userId, act, times]
+       } AS passed
 
 // user_profile: a user's attributes, acts by type, favourite categories and brands, ties and influence
 MATCH (u:User {userId: $user_id})

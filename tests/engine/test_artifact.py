@@ -56,6 +56,7 @@ def small_tables() -> dict[str, np.ndarray]:
         "item_embedding": np.eye(2, dtype=np.float32),
         "influence_score": np.array([1, 2, 3], np.float32),
         "influence_percentile": np.array([0, 50, 100], np.float32),
+        "influence_error": np.array([0, 0.5, 1], np.float32),
         "recommended_target": lists,
         "recommended_score": np.zeros((3, 2), np.float32),
         "recommended_reasons": np.full((3, 2, 2), 255, np.uint8),

@@ -96,7 +96,7 @@ def model(number: int, users: int, *, lists: bool = True) -> Artifact:
         user_ids=np.array([f"u{k}" for k in range(users)], dtype=object),
         item_ids=np.array([f"i{k}" for k in range(ITEMS)], dtype=object),
         user_embedding=drawn[:users], item_embedding=drawn[users:],
-        influence_score=marked, influence_percentile=marked,
+        influence_score=marked, influence_percentile=marked, influence_error=marked,
         recommended=ranked(users, 10, ITEMS), similar=ranked(ITEMS, 5, ITEMS), influences=ranked(users, 5, users),
         metrics={},
     )  # fmt: skip
@@ -110,6 +110,7 @@ def write(folder: Path, number: int, users: int) -> None:
         "item_embedding": made.item_embedding,
         "influence_score": made.influence_score,
         "influence_percentile": made.influence_percentile,
+        "influence_error": made.influence_error,
         "recommended_reasons": np.zeros((users, 0, 2), dtype=np.uint8),
     }
     for name in ("recommended", "similar", "influences"):

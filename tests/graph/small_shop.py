@@ -63,6 +63,7 @@ def artifact(model_version: str = VERSION) -> Artifact:
         item_embedding=np.stack([np.cos(item_angle), np.sin(item_angle)], axis=1).astype(np.float32),
         influence_score=np.array([1.0, 5.0, 3.0, 2.0, 4.0], dtype=np.float32),
         influence_percentile=np.array([0, 100, 50, 25, 75], dtype=np.float32),
+        influence_error=np.array([0.5, 0.25, 0, 0.1, 0.2], dtype=np.float32),
         recommended=RankedLists(
             np.tile(np.arange(items, dtype=np.int32), (len(known), 1)),
             np.tile(np.linspace(4.0, 0.1, items, dtype=np.float32), (len(known), 1)),

@@ -53,6 +53,7 @@ def artifact(world: World) -> Artifact:
         item_embedding=item,
         influence_score=score,
         influence_percentile=(100.0 * np.argsort(np.argsort(score)) / (users - 1)).astype(np.float32),
+        influence_error=(score / 100.0).astype(np.float32),
         recommended=RankedLists(recommended.target, recommended.score, reasons),
         similar=_best(near),
         influences=influences,

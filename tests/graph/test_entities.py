@@ -145,7 +145,8 @@ PUBLISHED = """
 MATCH (u:User {userId: 'ada'}) MATCH (v:User {userId: 'bob'}) MATCH (i:Item {itemId: 'cup'})
 SET u.embedding = [1.0], u.embedding_a = [1.0], u.embedding_b = [1.0], u.recommendedItems_a = ['cup'],
     u.recommendedScores_a = [1.0], u.recommendedReasons_a = [1], u.influenceScore = 2.0, u.influenceScore_b = 2.0,
-    u.influencePercentile_a = 50.0, u.influencesUsers_a = ['bob'], u.influencesProbabilities_a = [0.5]
+    u.influencePercentile_a = 50.0, u.influenceError_a = 0.5, u.influencesUsers_a = ['bob'],
+    u.influencesProbabilities_a = [0.5]
 CREATE (u)-[:RECOMMENDED {rank: 1}]->(i), (u)-[:INFLUENCES {probability: 0.5}]->(v),
        (v)-[:INFLUENCES {probability: 0.4}]->(u), (u)-[:LIKED {eventId: 'e1'}]->(i),
        (u)-[:INFLUENTIAL_IN {score: 1.0}]->(:Category {name: 'kitchen'})

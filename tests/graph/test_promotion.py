@@ -46,6 +46,7 @@ def version(name: str, value: float | None, settings: Settings, lineage: Lineage
         "item_embedding": model.item_embedding,
         "influence_score": model.influence_score,
         "influence_percentile": model.influence_percentile,
+        "influence_error": model.influence_error,
     }
     for table in ("recommended", "similar", "influences"):
         lists = getattr(model, table)

@@ -49,6 +49,7 @@ def model(version: str, mark: float = 1.0) -> Artifact:
         item_embedding=turned[:ITEMS],
         influence_score=np.array([mark + k for k in range(USERS)], dtype=np.float32),
         influence_percentile=np.linspace(0, 100, USERS, dtype=np.float32),
+        influence_error=np.linspace(0, 1, USERS, dtype=np.float32),
         recommended=ranked([[k % ITEMS, (k + 1) % ITEMS] for k in range(USERS)], 3, reasons=True),
         similar=ranked([[(k + 1) % ITEMS] if k else [] for k in range(ITEMS)], 2),
         influences=ranked([[(k + 1) % USERS] for k in range(USERS)], 1),

@@ -126,7 +126,7 @@ def test_influencers_come_by_score_page_by_page(graph: Graph) -> None:
 
 def test_influence_names_whom_it_works_on_if_they_agree(graph: Graph) -> None:
     row = queries.user_influence(graph, "eve")
-    assert (row["score"], row["percentile"]) == (4.0, 75.0)
+    assert (row["score"], row["percentile"], row["error"]) == (4.0, 75.0, pytest.approx(0.2))
     assert {each["userId"]: each["probability"] for each in row["influences"]}["ben"] == 0.5
     assert queries.user_influence(graph, "fay")["score"] is None
 
@@ -178,6 +178,21 @@ def test_popular_items_are_available_and_most_acted_on(graph: Graph, settings: S
     popular = [row["itemId"] for row in queries.popular_items(graph)]
     assert popular[0] == "i30"  # one purchase weighs most
     assert not {"i05", "i39"} & set(popular)
+
+
+def test_influence_tells_what_has_passed_between_two(graph: Graph, settings: Settings) -> None:
+    given = [
+        event("f1", "share", "ann", now(), itemId="i30", shareId="f1", recipientIds=["ben", "cat"]),
+        event("f2", "share", "ann", now(), itemId="i31", shareId="f2"),
+        event("f3", "share", "ben", now(), itemId="i30", shareId="f3", parentShareId="f1"),
+        event("f4", "open", "ben", now(), shareId="f2"),
+    ]
+    assert events.ingest(graph, settings, given).accepted == 4
+    ben, cat = queries.user_influence(graph, "ann")["influences"]
+    assert ben | {"probability": 0} == {
+        "userId": "ben", "probability": 0, "friendship": 1.0, "follows": False, "reshares": 1, "opens": 1, "sent": 1,
+    }  # fmt: skip
+    assert (cat["friendship"], cat["reshares"], cat["opens"], cat["sent"]) == (3.0, 0, 0, 1)
 
 
 def test_another_version_answers_whole_after_the_flip(graph: Graph, settings: Settings) -> None:

@@ -222,7 +222,15 @@ def test_profile_and_influence(call: Caller) -> None:
     assert profile["attributes"] == {"city": "Oslo", "age": 30}
     assert (profile["influenceScore"], profile["modelVersion"]) == (4.0, "v1")
     influence = call("GET", "/v1/users/eve/influence").json or {}
-    assert influence["influences"][0] == {"userId": "ben", "probability": 0.5}
+    assert influence["influenceScore"] == 4.0
+    assert influence["influenceLow"] == pytest.approx(4.0 - 1.96 * 0.2, abs=1e-3)
+    assert influence["influenceHigh"] == pytest.approx(4.0 + 1.96 * 0.2, abs=1e-3)
+    first = influence["influences"][0]
+    assert (first["userId"], first["probability"], first["reasons"]) == ("ben", 0.5, [])
+    friends = call("GET", "/v1/users/ann/influence").json or {}
+    assert friends["influences"][0]["reasons"] == ["friend"]
+    nobody = call("GET", "/v1/users/fay/influence").json or {}
+    assert (nobody["influenceScore"], nobody["influenceLow"], nobody["influences"]) == (None, None, [])
 
 
 def test_upserts_tell_new_from_changed_and_deletes_end_it(call: Caller) -> None:

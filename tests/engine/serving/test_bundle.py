@@ -51,6 +51,7 @@ def _write(ranker: Ranker, folder: Path, *, serving: bool, small: bool = False) 
         "item_embedding": scorers.item_embedding,
         "influence_score": np.ones(data.users, np.float32),
         "influence_percentile": np.zeros(data.users, np.float32),
+        "influence_error": np.zeros(data.users, np.float32),
         "recommended_target": lists.target,
         "recommended_score": lists.score,
         "recommended_reasons": lists.reasons,
