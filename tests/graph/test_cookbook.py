@@ -122,6 +122,19 @@ def test_ben_started_three_reshares_and_ann_one(graph: Graph) -> None:
     ]
 
 
+def test_shares_go_along_the_most_likely_paths(graph: Graph, cypher: Any) -> None:
+    # Everyone's shares work on ben (.5) and cat (.25): from ann to cat directly is likelier than by way of ben.
+    near = [("ann", "ben", [], 1, 0.5, "v1"), ("ann", "cat", [], 1, 0.25, "v1")]
+    assert rows(graph, "likely_paths", userId="ann") == near
+    assert rows(graph, "likely_paths") == [("ben", "cat", [], 1, 0.25, "v1")]
+    cypher(
+        "MATCH (cat:User {userId: 'cat'}), (dan:User {userId: 'dan'}) "
+        "CREATE (cat)-[:INFLUENCES {probability: 0.8, modelVersion: 'test'}]->(dan)"
+    )
+    assert rows(graph, "likely_paths", userId="ann") == [*near, ("ann", "dan", ["cat"], 2, 0.2, "v1")]
+    cypher("MATCH ()-[r:INFLUENCES {modelVersion: 'test'}]->() DELETE r")
+
+
 def test_one_item_spreads_this_week_and_another_did_before(graph: Graph) -> None:
     spreading = ("i00", "thing i00", "books", 5, 4, 0, 5)
     assert rows(graph, "spreading_items") == [spreading]
