@@ -17,6 +17,7 @@ from engine.errors import EngineError
 from engine.serving import bundle, live
 from engine.serving.scorers import Newcomer
 from engine.serving.sharetarget.ranker import Ranker
+from engine.serving.sharing import UNFITTED, Weights
 
 log = logging.getLogger("kith.api")
 ABSENT_S = 10.0
@@ -113,6 +114,11 @@ class Encoders:
         """Return the version's ranker of share targets; None where its folder is not here or holds none."""
         encoder = self._find(model_version)
         return None if encoder is None else encoder.share_ranker
+
+    def formula(self, model_version: str) -> Weights:
+        """Return the weights of the propagation formula that the version holds, the usual ones where it has none."""
+        encoder = self._find(model_version)
+        return UNFITTED if encoder is None else encoder.formula
 
     def unknown_items(self, model_version: str, items: Sequence[str]) -> list[str] | None:
         """Return those of the items that the version does not hold; None where its encoder is not here yet."""

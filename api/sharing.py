@@ -15,9 +15,11 @@ from engine.serving.sharetarget.ranker import EventRows, Question, Ranker, TieRo
 from engine.serving.sharing import (
     STRANGER_REASONS,
     TARGET_REASONS,
+    UNFITTED,
     Candidate,
     Stranger,
     Target,
+    Weights,
     formula,
     rank,
     rank_strangers,
@@ -60,16 +62,17 @@ def share_targets(
     rows = share_people.read(services.graph, user_id, item_id, known, cap) if known else []
     version = rows[0]["modelVersion"] if rows else None
     ranker = services.encoders.share_ranker(version) if version is not None else None
+    weights = UNFITTED if version is None else services.encoders.formula(version)
     may_get = _open(rows)
     candidates = [_candidate(row, sent, received) for row in may_get]
     if ranker is None:
-        targets = rank(candidates, limit)
+        targets = rank(candidates, limit, weights)
     else:
         asked = Question(user_id, item_id, int(now))
-        targets = rank_learned(ranker, asked, history, may_get, candidates, limit=limit)
+        targets = rank_learned(ranker, asked, history, may_get, candidates, limit=limit, weights=weights)
     if with_strangers and len(targets) < limit:
         more, seen = _strangers(services, user_id, item_id, known, cap)
-        targets += rank_strangers(more, limit - len(targets), targets[-1].score if targets else 1.0)
+        targets += rank_strangers(more, limit - len(targets), targets[-1].score if targets else 1.0, weights)
         rows = [*rows, *seen]
     return {
         "userId": user_id,
@@ -89,6 +92,7 @@ def rank_learned(
     candidates: Sequence[Candidate],
     *,
     limit: int,
+    weights: Weights = UNFITTED,
 ) -> list[Target]:
     """Return the best `limit` of the candidates by a trained ranker, with the formula's probability beside it.
 
@@ -101,17 +105,23 @@ def rank_learned(
         rows: of `graph.share_people.read`, those who may be sent the item.
         candidates: the same people.
         limit: at most so many.
+        weights: of the formula.
     """
     of_user = {each.user_id: each for each in candidates}
     ranked = ranker.rank(question, _events(history), _ties(question.user_id, rows), limit, allowed=frozenset(of_user))
     found = [
-        Target(each.user_id, each.score, formula(of_user[each.user_id]), _reasons(of_user[each.user_id], each.reasons))
+        Target(
+            each.user_id,
+            each.score,
+            formula(of_user[each.user_id], weights),
+            _reasons(of_user[each.user_id], each.reasons),
+        )
         for each in ranked
     ]
     if len(found) < limit:
         named = {each.user_id for each in found}
         below = found[-1].score if found else 1.0
-        others = rank([each for each in candidates if each.user_id not in named], limit - len(found))
+        others = rank([each for each in candidates if each.user_id not in named], limit - len(found), weights)
         found += [replace(each, score=below * each.score / (1.0 + each.score)) for each in others]
     return found
 

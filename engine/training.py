@@ -28,10 +28,12 @@ from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.lists import named, similar_items, strongest
 from engine.propagation.estimation import edge_probabilities
+from engine.propagation.formulafit import fit_item_formula
 from engine.propagation.sharetarget.shop import learn
 from engine.serving.bundle import serving_arrays, serving_card
 from engine.serving.champion import KEPT
 from engine.serving.lineage import Lineage
+from engine.serving.sharing import ALPHA, BETA
 from engine.stages import Report, Stages
 from engine.tuning.space import read_settings
 from engine.types import GraphSnapshot
@@ -116,6 +118,8 @@ def train(
     edges = edge_probabilities(snapshot)
     influence = score_users(edges, np.random.default_rng([settings.seed, 2]), threads=threads)
 
+    formula = _formula(snapshot, ranker, settings.seed)
+
     say("share targets", "learning whom users share items with")
     share_tables, share_weights, share_card = _share_targets(snapshot, settings.seed)
 
@@ -151,6 +155,7 @@ def train(
             "sizes": card.sizes(tables, arrays),
             "serving": {**serving, "start": start_card(ranker, choice)},
             "shareTargets": share_card,
+            **formula,
             "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
             "timings": say.timings(choice, ranker),
         },
@@ -171,6 +176,17 @@ def _start(
         return None, why
     base.check(settings.encoder, _positives(settings), CODE_VERSION)
     return base, ""
+
+
+def _formula(snapshot: GraphSnapshot, ranker: Ranker, seed: int) -> dict[str, Any]:
+    """Return the weights of the propagation formula under the names they are served by, and what fitted them."""
+    fitted = fit_item_formula(
+        snapshot, ranker.user_embedding, ranker.models.encoder.item_embedding, np.random.default_rng([seed, 3])
+    )
+    if fitted is None:
+        return {"formula": None}
+    weights, told = fitted
+    return {ALPHA: weights.alpha, BETA: weights.beta, "formula": told}
 
 
 def _positives(settings: TrainSettings) -> dict[str, Any]:

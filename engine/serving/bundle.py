@@ -25,6 +25,7 @@ from engine.serving.friendship import TieModel
 from engine.serving.popular import PopularModel
 from engine.serving.scorers import Newcomer, Scorers
 from engine.serving.sharetarget.ranker import Ranker
+from engine.serving.sharing import ALPHA, BETA, UNFITTED, Weights
 from engine.types import Artifact, RankedLists
 
 Floats = NDArray[np.float32]
@@ -40,6 +41,14 @@ class Bundle:
     weights: BlendWeights
     share_ranker: Ranker | None = None
     """None: the shop had too few shares to learn from."""
+
+    @property
+    def formula(self) -> Weights:
+        """The weights of the propagation formula that the shop's shares were fitted with."""
+        told = self.artifact.metrics
+        if ALPHA not in told or BETA not in told:
+            return UNFITTED
+        return Weights(float(told[ALPHA]), float(told[BETA]))
 
     def embed_user(
         self,

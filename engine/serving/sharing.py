@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ALPHA = 0.5
-BETA = 0.5
 HALF_LIFE_S = 14 * 86_400.0
 """A past share counts half after two weeks."""
 OPENED_WEIGHT = 1.0
@@ -32,6 +30,20 @@ STRANGER_REASONS = (
 )
 TARGET_REASONS = (*KNOWN_REASONS, "friendsOfFriends", *STRANGER_REASONS)
 """friendsOfFriends: met by the same users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The formula's two weights; a version holds those that its shop's shares were fitted with."""
+
+    alpha: float = 0.5
+    beta: float = 0.5
+
+
+ALPHA, BETA = "propagationAlpha", "propagationBeta"
+"""Under these names a model's card holds them, and `:ModelVersion` in the graph."""
+UNFITTED = Weights()
+"""Where too little has been passed on to fit any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +91,15 @@ class Stranger:
     """Items of the item's category that the stranger acted on."""
 
 
-def rank(candidates: Sequence[Candidate], limit: int) -> list[Target]:
+def rank(candidates: Sequence[Candidate], limit: int, weights: Weights = UNFITTED) -> list[Target]:
     """Return the best `limit` recipients, best first; equal scores by user id."""
-    targets = [target(candidate) for candidate in candidates]
+    targets = [target(candidate, weights) for candidate in candidates]
     return sorted(targets, key=lambda each: (-each.score, each.user_id))[:limit]
 
 
-def rank_strangers(strangers: Sequence[Stranger], limit: int, below: float) -> list[Target]:
+def rank_strangers(
+    strangers: Sequence[Stranger], limit: int, below: float, weights: Weights = UNFITTED
+) -> list[Target]:
     """Return the best `limit` strangers, best first; equal scores by user id.
 
     A stranger's score is `below` times the mean of similarity, interest and acts / (1 + acts): never above `below`.
@@ -94,10 +108,13 @@ def rank_strangers(strangers: Sequence[Stranger], limit: int, below: float) -> l
         strangers: any number.
         limit: at most so many.
         below: the least score of the people known; 1 where there are none.
+        weights: of the formula.
     """
     best = sorted(strangers, key=lambda each: (-_nearness(each), each.candidate.user_id))[:limit]
     return [
-        Target(each.candidate.user_id, below * _nearness(each), formula(each.candidate), stranger_reasons(each))
+        Target(
+            each.candidate.user_id, below * _nearness(each), formula(each.candidate, weights), stranger_reasons(each)
+        )
         for each in best
     ]
 
@@ -109,19 +126,19 @@ def stranger_reasons(stranger: Stranger) -> tuple[str, ...]:
     return (*known, *(name for name in STRANGER_REASONS if holds.get(name)))
 
 
-def target(candidate: Candidate) -> Target:
+def target(candidate: Candidate, weights: Weights = UNFITTED) -> Target:
     """Return the candidate with score and reasons."""
-    probability = formula(candidate)
+    probability = formula(candidate, weights)
     count = history(candidate)
     score = probability + HISTORY_WEIGHT * count / (1.0 + count)
     return Target(candidate.user_id, score, probability, reasons(candidate))
 
 
-def formula(candidate: Candidate) -> float:
+def formula(candidate: Candidate, weights: Weights = UNFITTED) -> float:
     """Return P(i->j) in [0, 1]; a term without its denominator is 0."""
-    shared = ALPHA * candidate.sharers_strength / candidate.ties_strength if candidate.ties_strength > 0 else 0.0
-    wanted = BETA * candidate.interest / candidate.friends if candidate.interest and candidate.friends else 0.0
-    return min(max(shared + wanted, 0.0), 1.0)
+    shared = candidate.sharers_strength / candidate.ties_strength if candidate.ties_strength > 0 else 0.0
+    wanted = candidate.interest / candidate.friends if candidate.interest and candidate.friends else 0.0
+    return min(max(weights.alpha * shared + weights.beta * wanted, 0.0), 1.0)
 
 
 def history(candidate: Candidate) -> float:

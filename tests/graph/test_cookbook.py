@@ -135,6 +135,24 @@ def test_shares_go_along_the_most_likely_paths(graph: Graph, cypher: Any) -> Non
     cypher("MATCH ()-[r:INFLUENCES {modelVersion: 'test'}]->() DELETE r")
 
 
+def test_the_formula_tells_its_terms(graph: Graph, cypher: Any) -> None:
+    # cat shared i01. Her friends: ann, 3 of whose 5 she is; ben, 1 of whose 11.
+    found = {row[1]: row for row in rows(graph, "propagation", itemId="i01")}
+    assert set(found) == {"ann", "ben"}
+    item, user, sharers, s, d, c, n, tie, interest, probability, version = found["ann"]
+    assert (item, user, sharers, s, d, n, version) == ("i01", "ann", 1, 3.0, 5.0, 3, "v1")
+    near = (1 + math.cos(1.5 / 39)) / 2
+    assert c == pytest.approx(near, abs=1e-3)
+    assert tie == pytest.approx(0.5 * 3 / 5, abs=1e-3)
+    assert interest == pytest.approx(0.5 * near / 3, abs=1e-3)
+    assert probability == pytest.approx(tie + interest, abs=1e-3)
+    cypher("MATCH (m:ModelVersion {modelVersion: 'v1'}) SET m.propagationAlpha = 1.0, m.propagationBeta = 0.0")
+    assert {row[1]: row[9] for row in rows(graph, "propagation", itemId="i01")} == {
+        "ann": pytest.approx(0.6), "ben": pytest.approx(1 / 11, abs=1e-3)
+    }  # fmt: skip
+    cypher("MATCH (m:ModelVersion) REMOVE m.propagationAlpha, m.propagationBeta")
+
+
 def test_one_item_spreads_this_week_and_another_did_before(graph: Graph) -> None:
     spreading = ("i00", "thing i00", "books", 5, 4, 0, 5)
     assert rows(graph, "spreading_items") == [spreading]

@@ -1,0 +1,117 @@
+"""alpha and beta of the propagation formula P(i->j), fitted on what a snapshot's shares led to.
+
+A row is a share of i by u and a friend j of u: S counts the ties of j to all who shared i up to then, u among them; D
+and N are j's circle; C is how near the embeddings of j and i lie, (1 + cosine) / 2, as the API reads it from the graph.
+The outcome is whether j acted on that very share: reshared it, or opened it where nobody reshares. Shares that are too
+young for their outcome to be known are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.propagation.formula import Circles, Weights, fit, ratio
+from engine.propagation.outcomes import acts_shown
+from engine.types import GraphSnapshot
+
+MOST_ROWS = 400_000
+LEAST_ACTS = 20
+"""Fewer outcomes than these fit nothing."""
+SETTLED_S = 3 * 86_400
+_EDGE = 1e-6
+
+
+def fit_item_formula(
+    snapshot: GraphSnapshot,
+    user_embedding: NDArray[np.float32],
+    item_embedding: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> tuple[Weights, dict[str, Any]] | None:
+    """Return the two weights and what they were fitted on; None where too little was passed on.
+
+    Args:
+        snapshot: the graph.
+        user_embedding: (U, D) unit rows.
+        item_embedding: (I, D) unit rows.
+        rng: draws the shares where there are more rows than MOST_ROWS.
+    """
+    shown = acts_shown(snapshot)
+    if not shown or not len(snapshot.friends):
+        return None
+    at_s = np.asarray(snapshot.shares.columns["occurred_at_s"], np.int64)
+    user, item = snapshot.shares.source.astype(np.int64), snapshot.shares.target.astype(np.int64)
+    circles = Circles.of(snapshot.friends, len(snapshot.users))
+    chosen = (at_s > 0) & (at_s <= at_s.max(initial=0) - SETTLED_S) & (circles.size[user] > 0)
+    share_row = np.flatnonzero(chosen)
+    rows = np.cumsum(circles.size[user[share_row]][rng.permutation(len(share_row))]) if len(share_row) else share_row
+    if not len(rows):
+        return None
+    kept = np.zeros(len(at_s), bool)
+    kept[rng.permutation(share_row)[: int(np.searchsorted(rows, MOST_ROWS)) + 1]] = True
+    order = np.lexsort((np.arange(len(at_s)), at_s, item))
+    row, friend, strength = _rows(order, user, item, kept, circles.indptr, circles.friend, circles.strength)
+    acted = np.isin(row * len(snapshot.users) + friend, _acts(snapshot, shown[0]))
+    if acted.sum() < LEAST_ACTS:
+        return None
+    near = np.einsum("nd,nd->n", user_embedding[friend], item_embedding[item[row]], dtype=np.float64)
+    tie_term = ratio(strength, circles.total[friend])
+    interest_term = ratio((1.0 + near) / 2.0, circles.size[friend])
+    outcome = acted.astype(np.float64)
+    weights = fit(tie_term, interest_term, outcome)
+    p = np.clip(weights.alpha * tie_term + weights.beta * interest_term, _EDGE, 1.0 - _EDGE)
+    told = {
+        "alpha": round(weights.alpha, 6),
+        "beta": round(weights.beta, 6),
+        "act": shown[0],
+        "pairs": len(outcome),
+        "acted": int(outcome.sum()),
+        "bce": round(_cross_entropy(p, outcome), 6),
+        "bceBase": round(_cross_entropy(np.full(len(p), outcome.mean()), outcome), 6),
+    }
+    return weights, told
+
+
+def _acts(snapshot: GraphSnapshot, act: str) -> NDArray[np.int64]:
+    """Return the keys (share row * users + user) of all acts, unsorted."""
+    users = len(snapshot.users)
+    if act == "open":
+        return snapshot.opens.source.astype(np.int64) * users + snapshot.opens.target
+    parent = np.asarray(snapshot.shares.columns["parent"], np.int64)
+    child = np.flatnonzero(parent >= 0)
+    return parent[child] * users + snapshot.shares.source[child]
+
+
+def _cross_entropy(p: NDArray[np.float64], outcome: NDArray[np.float64]) -> float:
+    return float(-np.mean(outcome * np.log(p) + (1.0 - outcome) * np.log1p(-p)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _rows(order, user, item, kept, indptr, friend, strength):  # noqa: ANN001, ANN202, PLR0917
+    """Return (share row, friend j, S(i, j)) of each kept share and each friend who has not shared the item yet."""
+    size = 0
+    for s in order:
+        if kept[s]:
+            size += indptr[user[s] + 1] - indptr[user[s]]
+    row, who, shared = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size)
+    users = len(indptr) - 1
+    total, seen, sharer = np.zeros(users), np.full(users, -1, np.int64), np.full(users, -1, np.int64)
+    place = 0
+    for s in order:
+        u, i = user[s], item[s]
+        first = sharer[u] != i
+        sharer[u] = i
+        for e in range(indptr[u], indptr[u + 1]):
+            j = friend[e]
+            if seen[j] != i:
+                seen[j] = i
+                total[j] = 0.0
+            if first:
+                total[j] += strength[e]
+            if kept[s] and sharer[j] != i:
+                row[place], who[place], shared[place] = s, j, total[j]
+                place += 1
+    return row[:place], who[:place], shared[:place]
