@@ -135,6 +135,12 @@ def _new_links(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     return evaluate_new_links(arguments.data, seed=arguments.seed, report=show)
 
 
+def _friend_propagation(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.propagation.friendpropagation.evaluate import evaluate_friends
+
+    return evaluate_friends(arguments.data, seed=arguments.seed, report=show)
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
@@ -143,6 +149,7 @@ TASKS: dict[str, Task] = {
     "cascade-size": _cascade_size,
     "share-target": _share_target,
     "new-links": _new_links,
+    "friend-propagation": _friend_propagation,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation import auc
-from engine.propagation.friendpropagation.pairs import Float, Int, Pairs
+from engine.propagation.friendpropagation.pairs import Float, Pairs
 
 PLACES = 10
 BINS = 15
@@ -26,16 +26,15 @@ def average_precision(labels: NDArray[np.bool_], scores: Float) -> float:
     return float(np.sum(np.diff(hits, prepend=0) * hits / (ends + 1)) / hits[-1])
 
 
-def recall_of_questions(pairs: Pairs, scores: Float) -> tuple[Float, Int]:
-    """Return recall@10 of each sharer's place that has a positive, and its cascade; ties by the lower neighbour."""
+def recall_at_places(pairs: Pairs, scores: Float) -> float:
+    """Share of all positives that are among the PLACES first neighbours of their sharer; ties by the lower neighbour."""
+    if not pairs.joins.any():
+        return float("nan")
     question = pairs.question
     order = np.lexsort((np.arange(len(scores)), -scores, question))
-    start = np.searchsorted(question, np.arange(question[-1] + 1 if len(question) else 0))
+    start = np.searchsorted(question, np.arange(question[-1] + 1))
     first = np.arange(len(scores)) - start[question] < PLACES
-    hits = np.bincount(question, first & pairs.joins[order])
-    positives = np.bincount(question, pairs.joins)
-    asked = positives > 0
-    return hits[asked] / positives[asked], pairs.cascade[start][asked]
+    return float((first & pairs.joins[order]).sum() / pairs.joins.sum())
 
 
 def cross_entropy(labels: NDArray[np.bool_], chance: Float) -> Float:
@@ -61,11 +60,10 @@ def calibration_error(labels: NDArray[np.bool_], chance: Float) -> float:
 
 def scores_of(pairs: Pairs, chance: Float, base: float) -> dict[str, float]:
     """Return the keys of contracts.md; `base` is the rate that `bce_base` predicts for every pair."""
-    recall, _ = recall_of_questions(pairs, chance)
     return {
         "auc": auc(pairs.joins, chance),
         "ap": average_precision(pairs.joins, chance),
-        f"recall@{PLACES}": float(recall.mean()) if len(recall) else float("nan"),
+        f"recall@{PLACES}": recall_at_places(pairs, chance),
         "bce": float(cross_entropy(pairs.joins, chance).mean()),
         "bce_base": float(cross_entropy(pairs.joins, np.full(len(chance), base)).mean()),
         "ece": calibration_error(pairs.joins, chance),

@@ -2,21 +2,20 @@
 
 Both are fitted on the pairs of train with binary cross-entropy. Negatives are drawn, and the log-odds are put right by
 the share that was kept (King and Zeng, Logistic regression in rare events data, 2001, section 4.1). A logistic
-regression of both log-odds, fitted on the cascades that choose, blends and calibrates them.
+regression of both log-odds, fitted on the cascades that choose, blends and calibrates them; steps that only rise follow
+where they are better there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from engine.errors import DataError
-from engine.propagation.friendpropagation.calibration import Logistic, fit_logistic
+from engine.propagation.friendpropagation.calibration import Logistic, Steps, fit_logistic, fit_steps
 from engine.propagation.friendpropagation.measures import cross_entropy
 from engine.propagation.friendpropagation.network import (
     EPOCHS,
@@ -27,35 +26,17 @@ from engine.propagation.friendpropagation.network import (
     seen_range,
     standardised,
 )
-from engine.propagation.friendpropagation.pairs import Float, Folder, Int, Pairs, pairs_of
-from engine.propagation.friendpropagation.pairsignals import GROUPS, NAMES, signals_of
+from engine.propagation.friendpropagation.pairs import Float, Folder, Int, Pairs
+from engine.propagation.friendpropagation.parts import Part, columns_of, weights_of
 from engine.propagation.friendpropagation.trees import PAIR_TREES, boost_pairs
 from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.serving.sharetarget.trees import Trees
 
-Report = Callable[[str, int, int], None]
-MAX_ROWS = 600_000
-"""Pairs that are fitted on: all positives, and of the negatives as many as have room."""
-STEP = 40
+STEP = 30
 """Numbers of trees that are compared are multiples of this."""
-SIZE_POWERS = (0.0, 0.5, 1.0)
-"""A cascade's pairs weigh size^-power: without it a few large cascades are most of what is learned."""
 RIDGE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Pairs with their signals."""
-
-    pairs: Pairs
-    signals: NDArray[np.float32]
-    """(P, len(NAMES))"""
-    kept: float = 1.0
-    """Share of the negatives that these are."""
-
-    def columns(self, chosen: Int) -> Part:
-        """Return the part with some signals alone."""
-        return replace(self, signals=np.ascontiguousarray(self.signals[:, chosen]))
+FOLDS = 5
+Fit = Callable[[Float, NDArray[np.bool_]], Callable[[Float], Float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +51,15 @@ class Forest:
         """Return (P,) log-odds."""
         return self.base + self.trees.score(np.ascontiguousarray(part.signals[:, self.columns]))
 
+    def first(self, trees: int) -> Forest:
+        """Return the first `trees` of them."""
+        return Forest(self.columns, self.base, self.trees.first(trees))
+
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """The network over some of the signals."""
+    """The network over all signals."""
 
-    columns: Int
     base: float
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
@@ -83,7 +67,7 @@ class Net:
 
     def log_odds(self, part: Part, folder: Folder) -> Float:
         """Return (P,) log-odds."""
-        signals = standardised(part.signals[:, self.columns], self.mean, self.deviation)
+        signals = standardised(part.signals, self.mean, self.deviation)
         return self.base + log_odds(self.network, rows_of(folder, part.pairs, signals))
 
 
@@ -95,72 +79,98 @@ class FriendModel:
     net: Net
     blend: Logistic
     """Of the log-odds of trees and network."""
-
-    def chance(self, part: Part, folder: Folder) -> Float:
-        """Return (P,) the chance that the neighbour joins later."""
-        return self.blend.chance(self.scores(part, folder))
+    steps: Steps | None
+    """Of the blend's log-odds, where they pay."""
 
     def scores(self, part: Part, folder: Folder) -> Float:
         """Return (P, 2) log-odds of trees and network, not calibrated."""
         return np.stack([self.forest.log_odds(part), self.net.log_odds(part, folder)], axis=1)
 
-
-def training_part(folder: Folder, rows: Int, seed: int, *, live: bool) -> Part:
-    """Return the pairs of train, each measured with the other cascades as the past."""
-    rng = np.random.default_rng([seed, 17])
-    pairs = pairs_of(folder, rows, rng)
-    positives = int(pairs.joins.sum())
-    if not positives or positives == len(pairs):
-        raise DataError("no neighbour of a sharer joins later, or all do: there is nothing to learn")
-    kept = min(1.0, max(MAX_ROWS - positives, positives) / (len(pairs) - positives))
-    pairs = pairs.take(pairs.joins | (rng.random(len(pairs)) < kept))
-    return Part(pairs, signals_of(folder, pairs, rows, seed, live=live), kept)
+    def chance(self, part: Part, folder: Folder) -> Float:
+        """Return (P,) the chance that the neighbour joins later."""
+        scores = self.scores(part, folder)
+        return self.blend.chance(scores) if self.steps is None else self.steps.chance(self.blend.log_odds(scores))
 
 
-def held_part(folder: Folder, rows: Int, past: Int, seed: int, *, live: bool) -> Part:
-    """Return all pairs of cascades that are not in the past."""
-    pairs = pairs_of(folder, rows)
-    return Part(pairs, signals_of(folder, pairs, past, seed, live=live))
+def fit_model(folder: Folder, train: Part, choose: Part, seed: int) -> tuple[FriendModel, dict[str, Any]]:
+    """Fit on train; number of trees, epoch, blend and calibration by what chooses. Return also what was chosen."""
+    forest, told = best_forest(folder, train, choose, columns_of(), seed)
+    net, epoch = _best_net(folder, train, choose, seed)
+    joins = choose.pairs.joins
+    scores = np.stack([forest.log_odds(choose), net.log_odds(choose, folder)], axis=1)
+    blend = fit_logistic(scores, joins, ridge=RIDGE)
+    plain, stepped = (crossed(scores, choose.pairs, fit) for fit in (blended, with_steps))
+    losses = {name: float(cross_entropy(joins, p).mean()) for name, p in (("logistic", plain), ("steps", stepped))}
+    pays = losses["steps"] < losses["logistic"]
+    steps = fit_steps(blend.log_odds(scores), joins) if pays else None
+    told |= {
+        "epoch": epoch,
+        "base": blend.base,
+        "slopes": dict(zip(("trees", "network"), blend.slope.tolist(), strict=True)),
+    }
+    return FriendModel(forest, net, blend, steps), told | {
+        "calibration": "steps" if pays else "logistic",
+        "tried": losses,
+    }
 
 
-def columns_of(without: str = "") -> Int:
-    """Return the columns of the signals but for one group."""
-    left_out = GROUPS.get(without, ())
-    return np.array([at for at, name in enumerate(NAMES) if name not in left_out])
-
-
-def weights_of(folder: Folder, pairs: Pairs, power: float) -> Float:
-    """Return each pair's weight by its cascade's size, mean 1."""
-    weight = np.diff(folder.cascades.indptr)[pairs.cascade].astype(np.float64) ** -power
-    return weight / weight.mean()
-
-
-def grow_forest(folder: Folder, train: Part, columns: Int, power: float, settings: TreeSettings, seed: int) -> Forest:
-    """Return trees fitted on the pairs of train."""
+def best_forest(
+    folder: Folder, train: Part, choose: Part, columns: Int, seed: int, settings: TreeSettings = PAIR_TREES
+) -> tuple[Forest, dict[str, Any]]:
+    """Return trees fitted on train, as many as are best on what chooses."""
     signals = np.ascontiguousarray(train.signals[:, columns])
-    weight = weights_of(folder, train.pairs, power)
-    base, trees = boost_pairs(signals, train.pairs.joins, weight, settings, seed)
-    return Forest(columns, base + np.log(train.kept), trees)
+    base, trees = boost_pairs(signals, train.pairs.joins, weights_of(folder, train.pairs), settings, seed)
+    forest = Forest(columns, base + float(np.log(train.kept)), trees)
+    counts = [*range(STEP, len(trees), STEP), len(trees)]
+    losses = [_loss(forest.first(count).log_odds(choose), choose.pairs) for count in counts]
+    best = counts[int(np.argmin(losses))]
+    return forest.first(best), {"trees": best}
 
 
-def fit_nets(folder: Folder, train: Part, columns: Int, power: float, *, seed: int, epochs: int = EPOCHS) -> list[Net]:
-    """Return the network after each epoch."""
-    mean, deviation = seen_range(train.signals[:, columns])
-    rows = rows_of(folder, train.pairs, standardised(train.signals[:, columns], mean, deviation))
-    weight = weights_of(folder, train.pairs, power)
-    nets = []
-    for state in fit_network(folder, rows, train.pairs.joins, weight, seed=seed, epochs=epochs):
-        network = PairNetwork(folder, len(columns))
+def _best_net(folder: Folder, train: Part, choose: Part, seed: int) -> tuple[Net, int]:
+    mean, deviation = seen_range(train.signals)
+    rows = rows_of(folder, train.pairs, standardised(train.signals, mean, deviation))
+    weight = weights_of(folder, train.pairs)
+    best: tuple[float, Net, int] | None = None
+    for epoch, state in enumerate(fit_network(folder, rows, train.pairs.joins, weight, seed=seed, epochs=EPOCHS), 1):
+        network = PairNetwork(folder, train.signals.shape[1])
         network.load_state_dict(state)
-        nets.append(Net(columns, float(np.log(train.kept)), mean, deviation, network))
-    return nets
+        net = Net(float(np.log(train.kept)), mean, deviation, network)
+        loss = _loss(net.log_odds(choose, folder), choose.pairs)
+        if best is None or loss < best[0]:
+            best = loss, net, epoch
+    assert best is not None  # noqa: S101 - there is at least one epoch
+    return best[1], best[2]
 
 
-def crossed(x: Float, pairs: Pairs, folds: int = 5) -> Float:
-    """Return chances (P,) by a blend that each fold's cascades had no part in; for comparing on what chooses."""
-    number = np.unique(pairs.cascade, return_inverse=True)[1] % folds
+def _loss(score: Float, pairs: Pairs) -> float:
+    return float(cross_entropy(pairs.joins, crossed(score[:, None], pairs)).mean())
+
+
+def blended(x: Float, joins: NDArray[np.bool_]) -> Callable[[Float], Float]:
+    """Fit a logistic blend and return what gives chances."""
+    return fit_logistic(x, joins, ridge=RIDGE).chance
+
+
+def with_steps(x: Float, joins: NDArray[np.bool_]) -> Callable[[Float], Float]:
+    """Fit a logistic blend with rising steps after it and return what gives chances."""
+    blend = fit_logistic(x, joins, ridge=RIDGE)
+    steps = fit_steps(blend.log_odds(x), joins)
+    return lambda rows: steps.chance(blend.log_odds(rows))
+
+
+def crossed(x: Float, pairs: Pairs, fit: Fit = blended) -> Float:
+    """Return chances (P,) by fits that each fold's cascades had no part in; for comparing on what chooses.
+
+    A fold beside which one outcome is missing gets the rate of the others.
+    """
+    number = np.unique(pairs.cascade, return_inverse=True)[1] % FOLDS
     found = np.empty(len(pairs))
-    for fold in range(folds):
+    for fold in range(FOLDS):
         out = number == fold
-        found[out] = fit_logistic(x[~out], pairs.joins[~out], ridge=RIDGE).chance(x[out])
+        known = pairs.joins[~out]
+        if known.any() and not known.all():
+            found[out] = fit(x[~out], known)(x[out])
+        else:
+            found[out] = (known.sum() + 0.5) / (len(known) + 1.0)
     return found

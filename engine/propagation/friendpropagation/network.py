@@ -8,6 +8,7 @@ mean vector of the last sharers and the friend's, and the friend's own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,8 +114,8 @@ class PairNetwork(nn.Module):
 
 def fit_network(
     folder: Folder, rows: Rows, outcome: NDArray[np.bool_], weight: Float, *, seed: int, epochs: int
-) -> list[dict[str, Tensor]]:
-    """Return the network's state after each epoch.
+) -> Iterator[dict[str, Tensor]]:
+    """Yield the network's state after each epoch.
 
     Args:
         folder: whose links carry the embeddings.
@@ -131,7 +132,6 @@ def fit_network(
     label, weights = torch.from_numpy(outcome.astype(np.float32)), torch.from_numpy(weight.astype(np.float32))
     batches = -(-len(label) // BATCH)
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, batches * epochs)
-    states = []
     for _ in range(epochs):
         network.train()
         for batch in np.array_split(rng.permutation(len(label)), batches):
@@ -141,8 +141,7 @@ def fit_network(
             loss.backward()
             optimiser.step()
             decay.step()
-        states.append({name: value.detach().clone() for name, value in network.state_dict().items()})
-    return states
+        yield {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
 def log_odds(network: PairNetwork, rows: Rows) -> Float:
@@ -157,9 +156,9 @@ def log_odds(network: PairNetwork, rows: Rows) -> Float:
 def seen_range(signals: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and standard deviation of each signal, (F,) each; a constant one has deviation 1."""
     deviation = signals.std(axis=0, dtype=np.float64)
-    return signals.mean(axis=0, dtype=np.float64).astype(np.float32), np.where(
-        deviation > 1e-9, deviation, 1.0
-    ).astype(np.float32)
+    return signals.mean(axis=0, dtype=np.float64).astype(np.float32), np.where(deviation > 1e-9, deviation, 1.0).astype(
+        np.float32
+    )
 
 
 def standardised(signals: NDArray[np.float32], mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> NDArray:

@@ -1,8 +1,8 @@
 """The pairs that friend propagation is judged by: a sharer of a running cascade and a neighbour who is not yet in it.
 
 Cascades of 2 to 500 users, sorted by their first event; of a user who comes twice the first event counts. At each place
-of a cascade the pairs are the sharer's neighbours by links in either direction that have not come before; a pair is
-positive if the neighbour comes later. The first 80 % of the cascades are fitted on, the next 10 % choose, the rest is
+of a cascade the pairs are the sharer's neighbours by links in either direction that have not come before and are in
+some cascade of the file at all; a pair is positive if the neighbour comes later. The first 80 % of the cascades are fitted on, the next 10 % choose, the rest is
 the test.
 """
 
@@ -117,9 +117,7 @@ def read_folder(folder: Path) -> Folder:
         )
     ids = np.unique(np.concatenate([cascades.user, source, target]))
     dense = Cascades(cascades.start_s, cascades.indptr, cascades.seconds, np.searchsorted(ids, cascades.user))
-    return Folder(
-        dense, neighbours_of(np.searchsorted(ids, source), np.searchsorted(ids, target), len(ids))
-    )
+    return Folder(dense, neighbours_of(np.searchsorted(ids, source), np.searchsorted(ids, target), len(ids)))
 
 
 def links_from_folder(folder: Path) -> tuple[Int, Int]:
@@ -207,6 +205,8 @@ def _pairs(
     joins = np.empty(most, np.bool_)
     comes = np.full(len(row_indptr) - 1, -1)
     found = 0
+    member = np.zeros(len(row_indptr) - 1, np.bool_)
+    member[user] = True
     for row in rows:
         start, end = indptr[row], indptr[row + 1]
         for event in range(start, end):
@@ -216,7 +216,7 @@ def _pairs(
                 continue
             for at in range(row_indptr[user[event]], row_indptr[user[event] + 1]):
                 when = comes[neighbour[at]]
-                if when < 0 or when > event:
+                if member[neighbour[at]] and (when < 0 or when > event):
                     cascade[found], place[found], tie[found] = row, event - start, at
                     joins[found] = when > event
                     found += 1

@@ -152,9 +152,7 @@ _FIRST_PLACES = 10
 
 
 @numba.njit(cache=True)
-def _of_friend(
-    friend: Float, state: State, past: Past, j: int, own: int, about: tuple[float, ...], live: bool
-) -> None:
+def _of_friend(friend: Float, state: State, past: Past, j: int, own: int, about: tuple[float, ...], live: bool) -> None:
     """Fill in the figures of j from all past cascades but `own`."""
     now_s, span_s = about[0], about[1]
     friend[:] = 0.0
@@ -227,7 +225,9 @@ def _together(
 
 
 @numba.njit(cache=True)
-def _so_far(found: NDArray[np.float32], state: State, past: Past, friend: Float, at: tuple[int, int, int, int], known_s: float) -> None:
+def _so_far(
+    found: NDArray[np.float32], state: State, past: Past, friend: Float, at: tuple[int, int, int, int], known_s: float
+) -> None:
     """Write what all sharers so far say of j; `at`: place, j, j's degree, the running cascade among the past."""
     p, j, degree, own = at
     sharers, flow = p + 1.0, state.flow

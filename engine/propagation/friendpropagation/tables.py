@@ -32,7 +32,7 @@ def tables_of(folder: Folder, rows: Int, seed: int) -> Tables:
     for each in range(FOLDS + 1):
         kept = rows[fold[rows] != each]
         linear.append(_linear(folder, kept, column, len(known)))
-        vectors.append(_vectors(folder, kept, seed))
+        vectors.append(_vectors(folder, kept, len(rows), seed))
     return Tables(fold, column, known, np.stack(linear), np.stack(vectors))
 
 
@@ -55,12 +55,15 @@ def _linear(folder: Folder, rows: Int, column: Int, width: int) -> NDArray[np.fl
     return weights.astype(np.float32)
 
 
-def _vectors(folder: Folder, rows: Int, seed: int) -> NDArray[np.float32]:
-    """Return vectors (U, D) at unit length: factors of who is in cascades with whom, spread once along the links."""
+def _vectors(folder: Folder, rows: Int, most: int, seed: int) -> NDArray[np.float32]:
+    """Return vectors (U, D) at unit length: factors of who is in cascades with whom, spread once along the links.
+
+    `most` cascades are the most of any fold: all folds' vectors are of one width.
+    """
     events = folder.cascades.events_of(rows)
     size = np.diff(folder.cascades.indptr)[rows]
     of, user = np.repeat(np.arange(len(rows)), size), folder.cascades.user[events]
-    nodes = folder.users + len(rows)
+    nodes = folder.users + most
     left, _ = factors(user, folder.users + of, np.ones(len(user)), nodes, dimensions=DIMENSIONS, seed=seed)
     own = left[: folder.users]
     ties = folder.neighbours

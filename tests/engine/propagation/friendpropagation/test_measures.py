@@ -11,7 +11,7 @@ from engine.propagation.friendpropagation.measures import (
     calibration_error,
     cross_entropy,
     intervals,
-    recall_of_questions,
+    recall_at_places,
     reliability,
     scores_of,
 )
@@ -28,18 +28,16 @@ def test_average_precision_by_hand_and_beside_another_implementation():
     assert np.isnan(average_precision(np.zeros(3, bool), np.ones(3)))
 
 
-def test_recall_is_of_each_sharers_place():
+def test_recall_is_within_each_sharers_place():
     # Place (0, 0): 12 neighbours, the first 10 by score hold one of two; (0, 1): none joins; (3, 0): one of one.
     cascade = np.array([0] * 12 + [0] * 2 + [3])
     place = np.array([0] * 12 + [1] * 2 + [0])
     joins = np.zeros(15, bool)
     joins[[0, 11, 14]] = True
     pairs = Pairs(cascade, place, np.zeros(15, np.int64), joins)
-    recall, of = recall_of_questions(pairs, -np.arange(15.0))
-    assert recall.tolist() == [0.5, 1.0]
-    assert of.tolist() == [0, 3]
-    tied, _ = recall_of_questions(pairs, np.zeros(15))
-    assert tied.tolist() == [0.5, 1.0]
+    assert recall_at_places(pairs, -np.arange(15.0)) == pytest.approx(2 / 3)
+    assert recall_at_places(pairs, np.zeros(15)) == pytest.approx(2 / 3)
+    assert np.isnan(recall_at_places(pairs.take(np.array([12, 13])), np.zeros(2)))
 
 
 def test_calibration_by_hand():

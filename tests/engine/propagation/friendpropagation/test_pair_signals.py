@@ -98,9 +98,7 @@ def test_live_signals_know_nothing_that_comes_after_the_share(tmp_path):
     other = Folder(Cascades(cascades.start_s, cascades.indptr, cascades.seconds, user), folder.neighbours)
     told = signals_of(folder, asked, past, seed=0, live=True)
     np.testing.assert_allclose(told, signals_of(other, asked, past, seed=0, live=True), rtol=1e-6)
-    assert not np.allclose(
-        signals_of(folder, asked, past, seed=0), signals_of(other, asked, past, seed=0)
-    )
+    assert not np.allclose(signals_of(folder, asked, past, seed=0), signals_of(other, asked, past, seed=0))
     assert column(told, "friend_before") == pytest.approx(column(told, "friend_cascades"))
 
 
