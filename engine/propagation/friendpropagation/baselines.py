@@ -7,8 +7,8 @@ import numpy as np
 from engine.propagation import formula
 from engine.propagation.friendpropagation.calibration import LEAST, MOST, fit_logistic
 from engine.propagation.friendpropagation.model import crossed
+from engine.propagation.friendpropagation.names import NAMES
 from engine.propagation.friendpropagation.pairs import Float
-from engine.propagation.friendpropagation.pairsignals import NAMES
 from engine.propagation.friendpropagation.parts import Part
 
 SIDES = ("sender", "receiver")

@@ -18,8 +18,8 @@ import torch
 from engine.propagation.friendpropagation.baselines import baseline_chances, crossed_counts
 from engine.propagation.friendpropagation.measures import intervals, reliability, scores_of
 from engine.propagation.friendpropagation.model import FriendModel, best_forest, crossed, fit_model
+from engine.propagation.friendpropagation.names import GROUPS
 from engine.propagation.friendpropagation.pairs import Float, Folder, read_folder
-from engine.propagation.friendpropagation.pairsignals import GROUPS
 from engine.propagation.friendpropagation.parts import Part, columns_of, held_part, training_part
 
 Report = Callable[[str, int, int], None]

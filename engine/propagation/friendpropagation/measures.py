@@ -27,7 +27,7 @@ def average_precision(labels: NDArray[np.bool_], scores: Float) -> float:
 
 
 def recall_at_places(pairs: Pairs, scores: Float) -> float:
-    """Share of all positives that are among the PLACES first neighbours of their sharer; ties by the lower neighbour."""
+    """Share of all positives that are among the first PLACES of their sharer's; ties by the lower neighbour."""
     if not pairs.joins.any():
         return float("nan")
     question = pairs.question

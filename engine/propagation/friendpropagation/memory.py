@@ -85,8 +85,8 @@ class Tables(NamedTuple):
     """(F, U, D)"""
 
 
-def past_of(cascades: Cascades, rows: Int, users: int) -> Past:
-    """Return the memory of some cascades (by start)."""
+def past_of(cascades: Cascades, rows: Int, users: int, *, live: bool = False) -> Past:
+    """Return the memory of some cascades (by start); `live`: of equal weights, as sizes are known in the end only."""
     taken = cascades.take(rows)
     size = np.diff(taken.indptr)
     time_s = taken.start_s[taken.cascade_of] + taken.seconds
@@ -96,7 +96,7 @@ def past_of(cascades: Cascades, rows: Int, users: int) -> Past:
         taken.indptr,
         taken.user,
         time_s,
-        1.0 / np.log2(2.0 + size),
+        np.ones(len(size)) if live else 1.0 / np.log2(2.0 + size),
         np.arange(len(rows)) >= 0.75 * len(rows),
         np.concatenate([[0], np.cumsum(np.bincount(taken.user, minlength=users))]).astype(np.int64),
         taken.cascade_of[order],
@@ -131,14 +131,13 @@ def clear(state: State) -> None:
 
 
 @numba.njit(cache=True)
-def enter(state: State, past: Past, links: Links, sharer: int, own: int, known_s: float) -> int:
+def enter(state: State, past: Past, links: Links, sharer: int, seen: tuple[int, float]) -> int:
     """Take in the next sharer and return in how many past cascades they were.
 
-    `own` is the running cascade's place among the past ones (-1: none), `known_s` the time from which on nothing is
-    known.
+    `seen`: the running cascade's place among the past ones (-1: none), and the time from which on nothing is known.
     """
     state.pair[:] = 0.0
-    cascades = _open(state, past, sharer, own, known_s)
+    cascades = _open(state, past, sharer, seen)
     state.flow[LATELY] *= FADE
     for j in range(state.pair.shape[1]):
         together = state.pair[TOGETHER, j]
@@ -157,8 +156,9 @@ def enter(state: State, past: Past, links: Links, sharer: int, own: int, known_s
 
 
 @numba.njit(cache=True)
-def _open(state: State, past: Past, sharer: int, own: int, known_s: float) -> int:
+def _open(state: State, past: Past, sharer: int, seen: tuple[int, float]) -> int:
     """Count who was in the sharer's past cascades, and return how many these are."""
+    own, known_s = seen
     cascades = 0
     for event in range(past.owner[sharer], past.owner[sharer + 1]):
         if past.at_s[event] >= known_s:

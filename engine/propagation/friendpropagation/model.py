@@ -1,4 +1,4 @@
-"""The learned chance that a sharer's friend joins the running cascade later: boosted trees beside a network, calibrated.
+"""The learned chance that a sharer's friend joins the running cascade later: boosted trees and a network.
 
 Both are fitted on the pairs of train with binary cross-entropy. Negatives are drawn, and the log-odds are put right by
 the share that was kept (King and Zeng, Logistic regression in rare events data, 2001, section 4.1). A logistic
@@ -29,7 +29,6 @@ from engine.propagation.friendpropagation.network import (
 from engine.propagation.friendpropagation.pairs import Float, Folder, Int, Pairs
 from engine.propagation.friendpropagation.parts import Part, columns_of, weights_of
 from engine.propagation.friendpropagation.trees import PAIR_TREES, boost_pairs
-from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.serving.sharetarget.trees import Trees
 
 STEP = 30
@@ -95,7 +94,7 @@ class FriendModel:
 def fit_model(folder: Folder, train: Part, choose: Part, seed: int) -> tuple[FriendModel, dict[str, Any]]:
     """Fit on train; number of trees, epoch, blend and calibration by what chooses. Return also what was chosen."""
     forest, told = best_forest(folder, train, choose, columns_of(), seed)
-    net, epoch = _best_net(folder, train, choose, seed)
+    net, epoch = _best_net(folder, train, choose, forest.log_odds(choose), seed)
     joins = choose.pairs.joins
     scores = np.stack([forest.log_odds(choose), net.log_odds(choose, folder)], axis=1)
     blend = fit_logistic(scores, joins, ridge=RIDGE)
@@ -114,20 +113,19 @@ def fit_model(folder: Folder, train: Part, choose: Part, seed: int) -> tuple[Fri
     }
 
 
-def best_forest(
-    folder: Folder, train: Part, choose: Part, columns: Int, seed: int, settings: TreeSettings = PAIR_TREES
-) -> tuple[Forest, dict[str, Any]]:
+def best_forest(folder: Folder, train: Part, choose: Part, columns: Int, seed: int) -> tuple[Forest, dict[str, Any]]:
     """Return trees fitted on train, as many as are best on what chooses."""
     signals = np.ascontiguousarray(train.signals[:, columns])
-    base, trees = boost_pairs(signals, train.pairs.joins, weights_of(folder, train.pairs), settings, seed)
+    base, trees = boost_pairs(signals, train.pairs.joins, weights_of(folder, train.pairs), PAIR_TREES, seed)
     forest = Forest(columns, base + float(np.log(train.kept)), trees)
     counts = [*range(STEP, len(trees), STEP), len(trees)]
-    losses = [_loss(forest.first(count).log_odds(choose), choose.pairs) for count in counts]
+    losses = [_loss(forest.first(count).log_odds(choose)[:, None], choose.pairs) for count in counts]
     best = counts[int(np.argmin(losses))]
     return forest.first(best), {"trees": best}
 
 
-def _best_net(folder: Folder, train: Part, choose: Part, seed: int) -> tuple[Net, int]:
+def _best_net(folder: Folder, train: Part, choose: Part, beside: Float, seed: int) -> tuple[Net, int]:
+    """Return the network of the epoch that is best blended with the trees' log-odds `beside`, and the epoch."""
     mean, deviation = seen_range(train.signals)
     rows = rows_of(folder, train.pairs, standardised(train.signals, mean, deviation))
     weight = weights_of(folder, train.pairs)
@@ -136,15 +134,15 @@ def _best_net(folder: Folder, train: Part, choose: Part, seed: int) -> tuple[Net
         network = PairNetwork(folder, train.signals.shape[1])
         network.load_state_dict(state)
         net = Net(float(np.log(train.kept)), mean, deviation, network)
-        loss = _loss(net.log_odds(choose, folder), choose.pairs)
+        loss = _loss(np.stack([beside, net.log_odds(choose, folder)], axis=1), choose.pairs)
         if best is None or loss < best[0]:
             best = loss, net, epoch
     assert best is not None  # noqa: S101 - there is at least one epoch
     return best[1], best[2]
 
 
-def _loss(score: Float, pairs: Pairs) -> float:
-    return float(cross_entropy(pairs.joins, crossed(score[:, None], pairs)).mean())
+def _loss(x: Float, pairs: Pairs) -> float:
+    return float(cross_entropy(pairs.joins, crossed(x, pairs)).mean())
 
 
 def blended(x: Float, joins: NDArray[np.bool_]) -> Callable[[Float], Float]:

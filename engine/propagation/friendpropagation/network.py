@@ -18,15 +18,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.interest.adjacency import from_pairs
-from engine.interest.encoder import Neighbourhood, NeighbourConv
+from engine.interest.encoder import NeighbourConv, Neighbourhood
 from engine.propagation.friendpropagation.pairs import Float, Folder, Pairs
 
 WIDTH, HIDDEN, ROUNDS = 24, 64, 2
 LAST = 32
 """Sharers whose mean vector stands for the cascade so far."""
-BATCH, EPOCHS = 16_384, 8
+BATCH, EPOCHS = (256, 4_096), 4
+"""Pairs of a step, a sixtieth of all within bounds; passes over the pairs at most."""
+AT_A_TIME = 65_536
 ID_DROPOUT, DROPOUT = 0.3, 0.2
-LEARNING_RATE, WEIGHT_DECAY = 0.003, 1e-4
+LEARNING_RATE, WEIGHT_DECAY = 0.002, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def fit_network(
     network = PairNetwork(folder, rows.signals.shape[1])
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     label, weights = torch.from_numpy(outcome.astype(np.float32)), torch.from_numpy(weight.astype(np.float32))
-    batches = -(-len(label) // BATCH)
+    batches = -(-len(label) // int(np.clip(len(label) // 60, *BATCH)))
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, batches * epochs)
     for _ in range(epochs):
         network.train()
@@ -148,7 +150,7 @@ def log_odds(network: PairNetwork, rows: Rows) -> Float:
     """Return the log-odds of all rows, (P,)."""
     network.eval()
     with torch.inference_mode():
-        parts = torch.arange(len(rows.friend)).split(4 * BATCH)
+        parts = torch.arange(len(rows.friend)).split(AT_A_TIME)
         found = [network(rows, at) for at in parts]
     return torch.cat(found).numpy().astype(np.float64)
 

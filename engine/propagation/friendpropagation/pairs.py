@@ -2,8 +2,8 @@
 
 Cascades of 2 to 500 users, sorted by their first event; of a user who comes twice the first event counts. At each place
 of a cascade the pairs are the sharer's neighbours by links in either direction that have not come before and are in
-some cascade of the file at all; a pair is positive if the neighbour comes later. The first 80 % of the cascades are fitted on, the next 10 % choose, the rest is
-the test.
+some cascade of the file at all; a pair is positive if the neighbour comes later. The first 80 % of the cascades are
+fitted on, the next 10 % choose, the rest is the test.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def pairs_of(folder: Folder, rows: Int, rng: np.random.Generator | None = None) 
         if rng is None:
             raise DataError(f"up to {most:,} pairs to score; at most {MAX_PAIRS:,} are")
         asked &= rng.random(len(asked)) < MAX_PAIRS / most
-    return Pairs(*_pairs(cascades.indptr, cascades.user, asked, ties.indptr, ties.user, rows))
+    return Pairs(*_pairs((cascades.indptr, cascades.user), asked, (ties.indptr, ties.user), rows))
 
 
 def _kept(cascades: Cascades) -> Cascades:
@@ -193,9 +193,11 @@ def _kept(cascades: Cascades) -> Cascades:
 
 @numba.njit(cache=True)
 def _pairs(
-    indptr: Int, user: Int, asked: NDArray[np.bool_], row_indptr: Int, neighbour: Int, rows: Int
+    running: tuple[Int, Int], asked: NDArray[np.bool_], ties: tuple[Int, Int], rows: Int
 ) -> tuple[Int, Int, Int, NDArray[np.bool_]]:
     """Return cascade, place, tie and outcome of the pairs of the events asked for."""
+    indptr, user = running
+    row_indptr, neighbour = ties
     most = 0
     for row in rows:
         for event in range(indptr[row], indptr[row + 1]):

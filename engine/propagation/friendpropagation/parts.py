@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.propagation.friendpropagation.names import GROUPS, NAMES
 from engine.propagation.friendpropagation.pairs import Float, Folder, Int, Pairs, pairs_of
-from engine.propagation.friendpropagation.pairsignals import GROUPS, NAMES, signals_of
+from engine.propagation.friendpropagation.pairsignals import signals_of
 
 MAX_ROWS = 600_000
 """Pairs that are fitted on: all positives, and of the negatives as many as have room."""

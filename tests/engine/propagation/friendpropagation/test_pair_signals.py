@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from engine.propagation.cascades import Cascades
+from engine.propagation.friendpropagation.names import GROUPS, NAMES
 from engine.propagation.friendpropagation.pairs import Folder, pairs_of, read_folder
-from engine.propagation.friendpropagation.pairsignals import GROUPS, NAMES, signals_of, tie_shape
+from engine.propagation.friendpropagation.pairsignals import signals_of, tie_shape
 from tests.engine.propagation.friendpropagation.shop import hand, taught
 
 
