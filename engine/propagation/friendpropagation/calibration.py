@@ -52,7 +52,12 @@ def chance_of(log_odds: Float) -> Float:
 
 
 def fit_logistic(
-    x: NDArray[np.floating], outcome: NDArray[np.bool_], *, ridge: float = 1e-3, weight: Float | None = None
+    x: NDArray[np.floating],
+    outcome: NDArray[np.bool_],
+    *,
+    ridge: float = 1e-3,
+    weight: Float | None = None,
+    offset: Float | None = None,
 ) -> Logistic:
     """Return the logistic regression of least cross-entropy + ridge / 2 |slope|^2 (Newton with halved steps).
 
@@ -61,6 +66,7 @@ def fit_logistic(
         outcome: (P,) with both outcomes.
         ridge: keeps slopes finite where a column separates the outcomes; the base is free.
         weight: (P,) >= 0 of the rows, default 1.
+        offset: (P,) log-odds that are added as they are; the fit is what they lack.
 
     Raises:
         DataError: one outcome alone.
@@ -73,15 +79,16 @@ def fit_logistic(
     drawn[0] = 0.0
     rate = np.average(outcome, weights=weight)
     found = np.zeros(rows.shape[1])
-    found[0] = np.log(rate / (1.0 - rate))
+    found[0] = np.log(rate / (1.0 - rate)) if offset is None else 0.0
+    start = np.zeros(len(x)) if offset is None else offset
 
     def loss(parameters: Float) -> float:
-        odds = rows @ parameters
+        odds = start + rows @ parameters
         return float(weight @ (np.logaddexp(0.0, odds) - outcome * odds) + 0.5 * drawn @ parameters**2)
 
     now = loss(found)
     for _ in range(_ROUNDS):
-        chance = 1.0 / (1.0 + np.exp(-(rows @ found)))
+        chance = 1.0 / (1.0 + np.exp(-(start + rows @ found)))
         slope = rows.T @ (weight * (chance - outcome)) + drawn * found
         curve = (rows * (weight * chance * (1.0 - chance))[:, None]).T @ rows + np.diag(drawn + 1e-9)
         step = np.linalg.solve(curve, slope)

@@ -15,7 +15,13 @@ one friend in one cascade have one outcome, so leaves need much: ridge 5 and cur
 
 
 def boost_pairs(
-    signals: NDArray[np.float32], outcome: NDArray[np.bool_], weight: Float, settings: TreeSettings, seed: int
+    signals: NDArray[np.float32],
+    outcome: NDArray[np.bool_],
+    weight: Float,
+    settings: TreeSettings,
+    seed: int,
+    *,
+    offset: Float | None = None,
 ) -> tuple[float, Trees]:
     """Return the log-odds before any tree and the trees (Friedman 2001, algorithm 5, with Newton steps).
 
@@ -25,14 +31,15 @@ def boost_pairs(
         weight: (P,) > 0, mean about 1.
         settings: of the trees.
         seed: of the pairs and signals that each tree sees.
+        offset: (P,) log-odds that the trees start from instead of one constant; the base is 0 then.
     """
     rng = np.random.default_rng([seed, 11])
     edges = signal_edges(signals, rng)
     binned, width = in_bins(signals, edges), signals.shape[1]
     used = max(1, round(settings.signals * width))
     rate = float(np.average(outcome, weights=weight))
-    base = float(np.log(rate / (1.0 - rate)))
-    score, grown = np.full(len(signals), base), []
+    base = float(np.log(rate / (1.0 - rate))) if offset is None else 0.0
+    score, grown = np.full(len(signals), base) if offset is None else offset.copy(), []
     for _ in range(settings.trees):
         chance = 1.0 / (1.0 + np.exp(-score))
         slopes = np.stack([weight * (chance - outcome), weight * chance * (1.0 - chance)], axis=1)
