@@ -35,6 +35,8 @@ FEWEST = 200
 LEARNED_TREES = TreeSettings(trees=80, depth=4, rate=0.05, questions=0.7, signals=0.5, ridge=30.0, least=10.0)
 RIDGE = 50.0
 BEGINNING_S = 0
+MAX_SPARED = 1_000_000
+"""Pairs without an act that are fitted on; drawn ones stand for all."""
 MOST_GROUPS = 30
 """Categories in the card."""
 
@@ -165,14 +167,18 @@ def _window(snapshot: GraphSnapshot, act: Act, start_s: int, end_s: int, seed: i
 
 
 def _fit(windows: list[Window], seed: int) -> PairModel:
-    """Return the model of the windows' pairs: each a row of its acts and a row of the trials without one."""
+    """Return the model of the windows' pairs: each a row of its acts and a row of the trials without one.
+
+    Of the latter at most MAX_SPARED are drawn and weigh as much as all.
+    """
     signals = np.concatenate([window.signals for window in windows])
     acts = np.concatenate([window.acts for window in windows])
     rest = np.concatenate([window.trials for window in windows]) - acts
     acted, spared = np.flatnonzero(acts > 0), np.flatnonzero(rest > 0)
-    rows = np.concatenate([acted, spared])
+    drawn = np.random.default_rng([seed, 19]).permutation(spared)[:MAX_SPARED]
+    rows = np.concatenate([acted, drawn])
     outcome = np.arange(len(rows)) < len(acted)
-    weight = np.concatenate([acts[acted], rest[spared]])
+    weight = np.concatenate([acts[acted], rest[drawn] * (rest.sum() / max(float(rest[drawn].sum()), 1e-12))])
     mean, deviation = seen_range(signals)
     scaled, offset = standardised(signals, mean, deviation)[rows], _offset(signals)[rows]
     line = fit_logistic(scaled, outcome, ridge=RIDGE, weight=weight, offset=offset)

@@ -41,8 +41,8 @@ NAMES = (
 LATELY = 0.05
 """Part of the span of all shares and interactions that counts as lately."""
 DIMENSIONS = 24
-MAX_PAIRS = 10_000_000
-"""With more pairs their signals would take more than a gigabyte."""
+MAX_PAIRS = 4_000_000
+"""With more pairs the signals of both windows would take more than a gigabyte."""
 
 
 def signals_of_pairs(

@@ -52,6 +52,20 @@ def test_what_the_rate_lacks_is_learned():
     assert (learned <= MAX_PROBABILITY).all()
 
 
+def test_drawn_pairs_stand_for_all(monkeypatch):
+    first, second = window(1.0, seed=1), window(1.0, seed=2)
+    whole = pairlearning._fit([first], seed=0).chance(second.signals)
+    monkeypatch.setattr(pairlearning, "MAX_SPARED", 2_500)
+    some = pairlearning._fit([first], seed=0).chance(second.signals)
+    assert some.mean() == pytest.approx(whole.mean(), rel=0.05)
+    assert np.corrcoef(some, whole)[0, 1] > 0.97
+
+
+def test_more_pairs_than_there_is_room_for_keep_the_rate(graph, monkeypatch):
+    monkeypatch.setattr(pairlearning, "MAX_PAIRS", 100)
+    assert learned_probabilities(graph, seed=0)[1]["reason"] == "more than 100 pairs"
+
+
 def test_the_rate_stays_where_it_lacks_nothing():
     told = pairlearning._compare(pairlearning._fit([window(0.0, seed=1)], seed=0), window(0.0, seed=2))
     assert told["model"] == "rate"
