@@ -27,8 +27,8 @@ from engine.interest.ranker import Ranker
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.lists import named, similar_items, strongest
-from engine.propagation.estimation import edge_probabilities
 from engine.propagation.formulafit import fit_item_formula
+from engine.propagation.pairlearning import learned_probabilities
 from engine.propagation.sharetarget.shop import learn
 from engine.serving.bundle import serving_arrays, serving_card
 from engine.serving.champion import KEPT
@@ -115,7 +115,7 @@ def train(
     similar = similar_items(ranker, settings.similar)
 
     say("influence", "estimating whom each user's shares reach")
-    edges = edge_probabilities(snapshot)
+    edges, learned = learned_probabilities(snapshot, settings.seed)
     influence = score_users(edges, np.random.default_rng([settings.seed, 2]), threads=threads)
 
     formula = _formula(snapshot, ranker, settings.seed)
@@ -156,7 +156,7 @@ def train(
             "serving": {**serving, "start": start_card(ranker, choice)},
             "shareTargets": share_card,
             **formula,
-            "influence": {"rrSets": influence.sets, "ties": len(edges.source)},
+            "influence": {"rrSets": influence.sets, "ties": len(edges.source), **learned},
             "timings": say.timings(choice, ranker),
         },
     )

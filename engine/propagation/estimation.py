@@ -1,4 +1,4 @@
-"""P(u->v) along every tie, learned from who acted on whose shares; what training uses unless told otherwise.
+"""P(u->v) along every tie by counting with shrinkage: the rate that the learned model (`pairlearning.py`) has to beat.
 
 A pair of users rarely has more than a handful of shares behind it, so counting each pair by itself is noise. The rate
 of a pair is modelled as a product, rate * a(u) * b(v) * f(kind, strength): how persuasive u is, how receptive v, how
@@ -65,7 +65,7 @@ def shrunken_rates(outcomes: Outcomes) -> NDArray[np.float64]:
         tie = _factor(closeness, acted, tried * product, len(tie))
         rate *= (acted.sum() + 0.5) / ((tried * product * tie[closeness]).sum() + 0.5)
     expected = rate * persuasion[outcomes.source] * receptivity[outcomes.target] * tie[closeness]
-    shape = _shape(acted, tried * expected)
+    shape = prior_shape(acted, tried * expected)
     return np.clip(expected * (acted + shape) / (tried * expected + shape), 0.0, MAX_PROBABILITY)
 
 
@@ -74,11 +74,11 @@ def _factor(
 ) -> NDArray[np.float64]:
     """Return each group's ratio of acts to expected acts, (groups,), drawn towards 1 by the estimated prior."""
     seen, due = np.bincount(group, acted, groups), np.bincount(group, expected, groups)
-    shape = _shape(seen, due)
+    shape = prior_shape(seen, due)
     return (seen + shape) / (due + shape)
 
 
-def _shape(seen: NDArray[np.float64], due: NDArray[np.float64]) -> float:
+def prior_shape(seen: NDArray[np.float64], due: NDArray[np.float64]) -> float:
     """Shape of the gamma prior by moments: var(seen) = due + due^2 / shape."""
     excess = float(np.sum((seen - due) ** 2 - due))
     return float(np.clip(np.sum(due**2) / excess, _WIDEST, _NARROWEST)) if excess > 0 else _NARROWEST

@@ -43,7 +43,7 @@ def acts_shown(snapshot: GraphSnapshot) -> tuple[Act, ...]:
     return tuple(act for act, is_shown in shown.items() if is_shown)
 
 
-def count_outcomes(snapshot: GraphSnapshot, act: Act) -> Outcomes:
+def count_outcomes(snapshot: GraphSnapshot, act: Act, exposure: NDArray[np.float64] | None = None) -> Outcomes:
     """Count trials and successes of every pair (u, v).
 
     Every share of u's is a trial for each of u's friends, followers and recipients, sent to them or not: P(u->v) is
@@ -53,10 +53,12 @@ def count_outcomes(snapshot: GraphSnapshot, act: Act) -> Outcomes:
 
     A pair that is known only because v acted (no friendship, no follow, never sent anything in vain) would look like
     success by selection; the act that made it known is left out, with its trial.
+
+    `exposure` (S,): how much of a trial each share is (`engine/propagation/censoring.py`); None: each a whole one.
     """
     users = len(snapshot.users)
     sharer = snapshot.shares.source.astype(np.int64)
-    acted_from, acted_by = _acts(snapshot, act)
+    acted_from, acted_by = acts_of(snapshot, act)
     sent = np.concatenate([sharer[snapshot.sends.source], sharer[acted_from]])
     reached = np.concatenate([snapshot.sends.target, acted_by]).astype(np.int64)
     source, target = _both_ways(snapshot.friends.source, snapshot.friends.target)
@@ -70,7 +72,7 @@ def count_outcomes(snapshot: GraphSnapshot, act: Act) -> Outcomes:
     pair, first = np.unique(key[kept], return_index=True)
     u, v = pair // max(users, 1), pair % max(users, 1)
     acted = _count_pairs(pair, *_once_a_share(acted_from, sharer, acted_by, users))
-    trials = np.bincount(sharer, minlength=users)[u].astype(np.float64)
+    trials = np.bincount(sharer, exposure, minlength=users)[u].astype(np.float64)
     trials -= _count_pairs(pair, *_made_to_share(snapshot, sharer, users))
     received = _count_pairs(pair, *_once_a_share(snapshot.sends.source, sharer, snapshot.sends.target, users))
     discovery = (kind[kept][first] == CONTACT) & (received <= acted)
@@ -85,8 +87,8 @@ def count_outcomes(snapshot: GraphSnapshot, act: Act) -> Outcomes:
     )
 
 
-def _acts(snapshot: GraphSnapshot, act: Act) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (row of the share acted on, who acted)."""
+def acts_of(snapshot: GraphSnapshot, act: Act) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (row of the share acted on, who acted) of each act."""
     if act == "open":
         return snapshot.opens.source.astype(np.int64), snapshot.opens.target.astype(np.int64)
     parent = snapshot.shares.columns["parent"]

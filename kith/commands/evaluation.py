@@ -164,6 +164,12 @@ def _influence(arguments: argparse.Namespace, _show: Progress) -> dict[str, Any]
     )
 
 
+def _friend_propagation(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.propagation.friendpropagation.evaluate import evaluate_friends
+
+    return evaluate_friends(arguments.data, seed=arguments.seed, report=show)
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
@@ -173,6 +179,7 @@ TASKS: dict[str, Task] = {
     "share-target": _share_target,
     "new-links": _new_links,
     "influence": _influence,
+    "friend-propagation": _friend_propagation,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 

@@ -47,9 +47,8 @@ def boost(examples: Examples, settings: TreeSettings, seed: int) -> Trees:
         seed: of the questions and signals that each tree sees.
     """
     rng = np.random.default_rng([seed, 7])
-    edges = _edges(examples.signals, rng)
-    columns = (np.searchsorted(edge, examples.signals[:, at]).astype(np.uint8) for at, edge in enumerate(edges))
-    binned = np.ascontiguousarray(np.stack(list(columns), axis=1))
+    edges = signal_edges(examples.signals, rng)
+    binned = in_bins(examples.signals, edges)
     score, width = np.zeros(len(binned)), binned.shape[1]
     used = max(1, round(settings.signals * width))
     grown = []
@@ -57,17 +56,25 @@ def boost(examples: Examples, settings: TreeSettings, seed: int) -> Trees:
         slopes = _slopes(score, examples.indptr, examples.answer)
         seen = np.repeat(rng.random(len(examples)) < settings.questions, np.diff(examples.indptr))
         signals = np.sort(rng.permutation(width)[:used]).astype(np.int64)
-        tree = _grow(binned, np.flatnonzero(seen), signals, slopes, (settings.depth, settings.ridge, settings.least))
+        tree = grow(binned, np.flatnonzero(seen), signals, slopes, (settings.depth, settings.ridge, settings.least))
         tree[2][:] *= settings.rate
-        _add(score, binned, *tree)
+        add_tree(score, binned, *tree)
         grown.append(tree)
-    return _told(grown, edges)
+    return trees_of(grown, edges)
 
 
-def _edges(signals: NDArray[np.float32], rng: np.random.Generator) -> list[NDArray[np.float32]]:
+def signal_edges(signals: NDArray[np.float32], rng: np.random.Generator) -> list[NDArray[np.float32]]:
     """Return the ascending bounds of each signal's bins; a value lies in the bin of the first bound not below it."""
     rows = np.sort(rng.permutation(len(signals))[:SAMPLE])
     return [_bounds(np.ascontiguousarray(column)) for column in signals[rows].T]
+
+
+def in_bins(signals: NDArray[np.float32], edges: list[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """Return the bin of each value, (C, F)."""
+    binned = np.empty(signals.shape, np.uint8)
+    for at, edge in enumerate(edges):
+        binned[:, at] = np.searchsorted(edge, signals[:, at])
+    return binned
 
 
 def _bounds(column: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -83,7 +90,8 @@ def _bounds(column: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.unique(values[np.searchsorted(weight, levels)])
 
 
-def _told(grown: list[tuple[Int, Int, Float]], edges: list[NDArray[np.float32]]) -> Trees:
+def trees_of(grown: list[tuple[Int, Int, Float]], edges: list[NDArray[np.float32]]) -> Trees:
+    """Return grown trees with the bounds of the bins that they split at."""
     feature = np.stack([tree[0] for tree in grown]).astype(np.int32)
     bounds = np.full((len(edges), BINS), np.inf, dtype=np.float32)
     for at, edge in enumerate(edges):
@@ -111,7 +119,7 @@ def _slopes(score: Float, indptr: Int, answer: Int) -> Float:
 
 
 @numba.njit(cache=True)
-def _grow(
+def grow(
     binned: np.ndarray, rows: Int, signals: Int, slopes: Float, limits: tuple[int, float, float]
 ) -> tuple[Int, Int, Float]:
     """Return (inner,) signal and bin of each split and (leaves,) values; who is in a higher bin goes to the right.
@@ -165,7 +173,7 @@ def _best_split(sums: np.ndarray, ridge: float, least: float) -> tuple[int, int]
 
 
 @numba.njit(cache=True)
-def _add(score: Float, binned: np.ndarray, feature: Int, split: Int, value: Float) -> None:
+def add_tree(score: Float, binned: np.ndarray, feature: Int, split: Int, value: Float) -> None:
     """Add the tree's value to the score of every row."""
     inner = len(feature)
     for row in range(len(score)):
