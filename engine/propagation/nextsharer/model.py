@@ -1,0 +1,128 @@
+"""Fit on past cascades; rank who shares next in a running one.
+
+The ranker learns from questions that are asked inside the past: a border walks through it, what lies before the border is
+the memory, and the cascades after it are asked about. Then the memory is made of the whole past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.errors import DataError
+from engine.propagation.nextsharer.ending import Ending, learn_ending
+from engine.propagation.nextsharer.memory import Memory, remember
+from engine.propagation.nextsharer.metrics import told
+from engine.propagation.nextsharer.questions import make_questions, positions
+from engine.propagation.nextsharer.sequences import LONGEST, Float, Int, Links, Sequences
+from engine.propagation.sharetarget.boosting import TreeSettings
+from engine.propagation.sharetarget.examples import Examples, joined
+from engine.propagation.sharetarget.ranks import ranks
+from engine.propagation.sharetarget.training import RankSettings, fit
+from engine.serving.sharetarget.model import RankModel
+
+BORDERS = (0.5, 0.625, 0.75, 0.875, 1.0)
+"""Parts of the past; between two of them lie the cascades that the memory before the first is asked about."""
+QUESTIONS = 2_500
+"""Questions between two borders, at most, drawn from all."""
+LEAST = 20
+"""Cascades that a past has, at least."""
+SETTINGS = RankSettings(
+    hidden=32, epochs=4, dropout=0.2, screened=160, networks=2, trees=TreeSettings(trees=160), blend=0.5
+)
+TREES = (40, 80, 160)
+BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Numbers of trees and their weights that are tried on the cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextSharers:
+    """What ranks the users who may share next."""
+
+    memory: Memory
+    ranker: RankModel
+    ending: Ending
+
+    def rank(self, users: Int, time_s: Float, most: int) -> tuple[Int, Float]:
+        """Return the users who are likeliest to share next and their scores, best first, at most `most`.
+
+        Args:
+            users: (P,) who shared so far, in order, each once, [0, users); of more than 500 the first and the newest.
+            time_s: (P,) when, ascending, on the clock of the past cascades.
+            most: how many are wanted.
+
+        Raises:
+            DataError: nobody shared yet, a user is unknown to the model's numbering or listed twice, times go back.
+        """
+        users, time_s = np.asarray(users, np.int64), np.asarray(time_s, np.float64)
+        self._check(users, time_s)
+        if len(users) > LONGEST:
+            users, time_s = (np.concatenate([each[:1], each[1 - LONGEST :]]) for each in (users, time_s))
+        indptr = np.array([0, len(users) + 1])
+        running = Sequences(indptr, np.append(users, -1), np.append(time_s, time_s[-1]), len(self.memory.count))
+        asked = np.arange(len(users) + 1) == len(users)
+        questions = make_questions(self.memory, running, asked)
+        score = self.ranker.score(questions.signals, questions.row)
+        best = np.lexsort((questions.user, -score))[: max(most, 0)]
+        return questions.user[best], score[best]
+
+    def _check(self, users: Int, time_s: Float) -> None:
+        if not len(users) or users.shape != time_s.shape:
+            raise DataError("a running cascade has at least one event, and a time for each")
+        if users.min() < 0 or users.max() >= len(self.memory.count) or len(np.unique(users)) < len(users):
+            raise DataError("a user of the cascade is listed twice or has no number in the model")
+        if not np.isfinite(time_s).all() or (np.diff(time_s) < 0).any():
+            raise DataError("times are not finite or go back")
+
+
+def fit_next_sharers(past: Sequences, links: Links, seed: int, settings: RankSettings = SETTINGS) -> NextSharers:
+    """Return a model of these cascades and nothing else.
+
+    Args:
+        past: cascades by start, at least LEAST.
+        links: between users, known beforehand; may be none.
+        seed: of everything random.
+        settings: of the ranker.
+
+    Raises:
+        DataError: too few cascades, or too few questions with an answer that memory could foresee.
+    """
+    ranker = fit(past_questions(past, links, seed), settings, seed)
+    memory = remember(past, links, seed)
+    return NextSharers(memory, ranker, learn_ending(past, memory.fresh))
+
+
+def past_questions(past: Sequences, links: Links, seed: int) -> Examples:
+    """Return questions from inside the past, each with a memory of what lay before its border.
+
+    Raises:
+        DataError: too few cascades.
+    """
+    if len(past) < LEAST:
+        raise DataError(f"{len(past)} cascades to learn from; at least {LEAST} are needed")
+    rng = np.random.default_rng([seed, 11])
+    borders = [int(part * len(past)) for part in BORDERS]
+    parts = []
+    for start, end in zip(borders, borders[1:], strict=False):
+        memory, later = remember(past.part(0, start), links, seed), past.part(start, end)
+        asked = positions(later)
+        asked &= rng.random(len(asked)) < QUESTIONS / max(1, asked.sum())
+        parts.append(make_questions(memory, later, asked))
+    return joined(parts)
+
+
+def choose(early: Examples, held: Examples, seed: int) -> tuple[RankSettings, RankModel, dict[str, float]]:
+    """Return the settings of largest Hits@100 + MAP@100 on `held`, their model, and what each reached."""
+    model = fit(early, SETTINGS, seed)
+    reached: dict[str, float] = {}
+    models: dict[str, tuple[RankSettings, RankModel]] = {}
+    for count in TREES if model.trees is not None and SETTINGS.trees is not None else ():
+        for blend in BLENDS:
+            own = replace(model, trees=model.trees.first(count), blend=blend)
+            found = told(ranks(held, own.score(held.signals, held.row)))
+            name = f"trees={count} blend={blend}"
+            reached[name] = found["hits@100"] + found["map@100"]
+            models[name] = replace(SETTINGS, trees=replace(SETTINGS.trees, trees=count), blend=blend), own
+    best = max(reached, key=lambda name: reached[name])
+    return *models[best], reached
