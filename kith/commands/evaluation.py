@@ -37,6 +37,10 @@ def register(commands: Any) -> None:
         "--history", type=Path, action="append", default=[], metavar="FILE", help="more events before the test's"
     )
     sharing.add_argument("--online", action="store_true", help="events of the test are history once they are past")
+    following = evaluate.add_argument_group("next-sharer")
+    following.add_argument(
+        "--rolling", action="store_true", help="against counting at five time cuts before the test, in pairs; no test"
+    )
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
     bench.add_argument(
         "name",
@@ -135,6 +139,12 @@ def _new_links(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
     return evaluate_new_links(arguments.data, seed=arguments.seed, report=show)
 
 
+def _next_sharer(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.propagation.nextsharer.evaluate import evaluate_next_sharer
+
+    return evaluate_next_sharer(arguments.data, arguments.seed, rolling=arguments.rolling, report=show)
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
@@ -143,6 +153,7 @@ TASKS: dict[str, Task] = {
     "cascade-size": _cascade_size,
     "share-target": _share_target,
     "new-links": _new_links,
+    "next-sharer": _next_sharer,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 

@@ -67,9 +67,7 @@ def _worth(rank: Float) -> float:
     return float((rank <= PLACES).mean() + np.where(rank <= PLACES, 1.0 / rank, 0.0).mean())
 
 
-def counting_ranks(
-    memory: Memory, cascades: Sequences, asked: NDArray[np.bool_], settings: CountingSettings
-) -> Float:
+def counting_ranks(memory: Memory, cascades: Sequences, asked: NDArray[np.bool_], settings: CountingSettings) -> Float:
     """Return (Q,) the rank of every event that is asked for among all users not yet in its cascade, from 1.
 
     Users of equal score are in the order of their numbers.

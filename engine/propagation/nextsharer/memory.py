@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.propagation.nextsharer.linear import inverse
 from engine.propagation.nextsharer.sequences import Float, Int, Links, Sequences
 from engine.propagation.sharetarget.population import factors
 
@@ -67,6 +68,8 @@ class Memory(NamedTuple):
     """(U, D) factors of who comes soon after."""
     busiest: Int
     """(U,) users by `lately`, most first."""
+    inverse: Floats
+    """(C', C') of the linear model, over the newest cascades."""
 
 
 def remember(history: Sequences, links: Links, seed: int) -> Memory:
@@ -94,12 +97,25 @@ def remember(history: Sequences, links: Links, seed: int) -> Memory:
     source, target, weight = _summed(source, target, weight, users)
     sends, receives = factors(source, target, weight, users, dimensions=DIMENSIONS, seed=seed)
     return Memory(
-        history.indptr, history.user, history.time_s, cascade_of, fresh,
-        _bounds(history.user, users), event, history.time_s[acted], count, lately, mean_place, mean_delay,
+        history.indptr,
+        history.user,
+        history.time_s,
+        cascade_of,
+        fresh,
+        _bounds(history.user, users),
+        event,
+        history.time_s[acted],
+        count,
+        lately,
+        mean_place,
+        mean_delay,
         np.bincount(history.user[first], minlength=users).astype(np.float64),
-        *_neighbours(links.source, links.target, users), *_neighbours(links.target, links.source, users),
-        np.ascontiguousarray(sends), np.ascontiguousarray(receives),
+        *_neighbours(links.source, links.target, users),
+        *_neighbours(links.target, links.source, users),
+        np.ascontiguousarray(sends),
+        np.ascontiguousarray(receives),
         np.lexsort((np.arange(users), -count, -lately)),
+        inverse(history.indptr, history.user, count),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.errors import DataError
+from engine.errors import DataError, TrainingError
 from engine.propagation.nextsharer.ending import Ending, learn_ending
 from engine.propagation.nextsharer.memory import Memory, remember
 from engine.propagation.nextsharer.metrics import told
@@ -20,18 +20,19 @@ from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.propagation.sharetarget.examples import Examples, joined
 from engine.propagation.sharetarget.ranks import ranks
 from engine.propagation.sharetarget.training import RankSettings, fit
-from engine.serving.sharetarget.model import RankModel
+from engine.serving.sharetarget.model import RankModel, screened
 
 BORDERS = (0.5, 0.625, 0.75, 0.875, 1.0)
-"""Parts of the past; between two of them lie the cascades that the memory before the first is asked about."""
+"""Parts of the past: the memory of what lies before one is asked about the cascades up to the second next, so that some
+questions come right after it and others a while later, as a test does after the choosing tenth."""
 QUESTIONS = 2_500
 """Questions between two borders, at most, drawn from all."""
 LEAST = 20
 """Cascades that a past has, at least."""
 SETTINGS = RankSettings(
-    hidden=32, epochs=4, dropout=0.2, screened=160, networks=2, trees=TreeSettings(trees=160), blend=0.5
+    hidden=32, epochs=4, dropout=0.2, screened=130, networks=2, trees=TreeSettings(trees=120), blend=0.5
 )
-TREES = (40, 80, 160)
+TREES = (40, 80, 120)
 BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Numbers of trees and their weights that are tried on the cut."""
 
@@ -79,6 +80,8 @@ class NextSharers:
 def fit_next_sharers(past: Sequences, links: Links, seed: int, settings: RankSettings = SETTINGS) -> NextSharers:
     """Return a model of these cascades and nothing else.
 
+    The evaluation does the same, and chooses number and weight of the trees on the tenth after the past.
+
     Args:
         past: cascades by start, at least LEAST.
         links: between users, known beforehand; may be none.
@@ -88,7 +91,11 @@ def fit_next_sharers(past: Sequences, links: Links, seed: int, settings: RankSet
     Raises:
         DataError: too few cascades, or too few questions with an answer that memory could foresee.
     """
-    ranker = fit(past_questions(past, links, seed), settings, seed)
+    return with_ranker(past, links, fit(past_questions(past, links, seed), settings, seed), seed)
+
+
+def with_ranker(past: Sequences, links: Links, ranker: RankModel, seed: int) -> NextSharers:
+    """Return the model that ranks by this ranker and remembers these cascades."""
     memory = remember(past, links, seed)
     return NextSharers(memory, ranker, learn_ending(past, memory.fresh))
 
@@ -104,7 +111,7 @@ def past_questions(past: Sequences, links: Links, seed: int) -> Examples:
     rng = np.random.default_rng([seed, 11])
     borders = [int(part * len(past)) for part in BORDERS]
     parts = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in zip(borders, [*borders[2:], borders[-1]], strict=False):
         memory, later = remember(past.part(0, start), links, seed), past.part(start, end)
         asked = positions(later)
         asked &= rng.random(len(asked)) < QUESTIONS / max(1, asked.sum())
@@ -112,17 +119,32 @@ def past_questions(past: Sequences, links: Links, seed: int) -> Examples:
     return joined(parts)
 
 
-def choose(early: Examples, held: Examples, seed: int) -> tuple[RankSettings, RankModel, dict[str, float]]:
-    """Return the settings of largest Hits@100 + MAP@100 on `held`, their model, and what each reached."""
-    model = fit(early, SETTINGS, seed)
+def choose(early: Examples, held: Examples, seed: int) -> tuple[RankModel, dict[str, float]]:
+    """Return the model of largest Hits@100 + MAP@100 on `held` and what every number of trees and weight reached."""
+    model, trees = fit(early, SETTINGS, seed), SETTINGS.trees
     reached: dict[str, float] = {}
-    models: dict[str, tuple[RankSettings, RankModel]] = {}
-    for count in TREES if model.trees is not None and SETTINGS.trees is not None else ():
+    models: dict[str, RankModel] = {}
+    if model.trees is None or trees is None:
+        raise TrainingError("there are no trees to choose among")
+    kept = screened((model.standardised(held.signals) @ model.screen).astype(np.float64), held.row, model.screened)
+    close = _only(held, kept)
+    z = model.standardised(close.signals)
+    networks = model.by_networks(z)
+    for count in TREES:
+        own = model.trees.first(count)
+        grown = own.score(z)
         for blend in BLENDS:
-            own = replace(model, trees=model.trees.first(count), blend=blend)
-            found = told(ranks(held, own.score(held.signals, held.row)))
+            found = told(ranks(close, (1.0 - blend) * networks + blend * grown))
             name = f"trees={count} blend={blend}"
             reached[name] = found["hits@100"] + found["map@100"]
-            models[name] = replace(SETTINGS, trees=replace(SETTINGS.trees, trees=count), blend=blend), own
-    best = max(reached, key=lambda name: reached[name])
-    return *models[best], reached
+            models[name] = replace(model, trees=own, blend=blend)
+    return models[max(reached, key=lambda name: reached[name])], reached
+
+
+def _only(examples: Examples, kept: Int) -> Examples:
+    """Return the questions with these candidates alone (places, ascending)."""
+    counts = np.bincount(examples.row[kept], minlength=len(examples))
+    place = np.searchsorted(kept, examples.answer)
+    listed = (place < len(kept)) & (kept[np.minimum(place, len(kept) - 1)] == examples.answer)
+    answer = np.where(listed, place, -1)
+    return Examples(examples.signals[kept], examples.user[kept], np.concatenate([[0], np.cumsum(counts)]), answer)
