@@ -16,27 +16,34 @@ from engine.propagation.nextsharer.prefix import (
     FRESH_LAST,
     GAPS,
     LAST,
-    LAST_NEAR,
     LAST_PLACE,
     MATCHES,
     SIM,
     SIM_FADE,
+    WIDE_LATER,
     Prefix,
 )
 from engine.propagation.nextsharer.sequences import Float, Int
 
 NEIGHBOURS = 100
 """Past cascades, nearest first, that vote."""
-PAIRS, FRESH_PAIRS, ANY_PAIRS, VOTES, LINKED, BUSY, FACTORS, LINEAR = 150, 60, 60, 60, 60, 60, 40, 100
-MOST = PAIRS + FRESH_PAIRS + ANY_PAIRS + VOTES + LINKED + BUSY + FACTORS + LINEAR
-"""Candidates at most: by pairs, by pairs of late, in any order, by votes of cascades, links, activity, factors, linear."""
+PAIRS, FRESH_PAIRS, ANY_PAIRS, WIDE_PAIRS, VOTES, LINKED, BUSY, FACTORS, LINEAR = 130, 60, 60, 100, 60, 60, 60, 40, 100
+LAST_WEIGHT = 3.0
+"""Of v having come right after the last user, beside the sums over all of them."""
+MOST = PAIRS + FRESH_PAIRS + ANY_PAIRS + WIDE_PAIRS + VOTES + LINKED + BUSY + FACTORS + LINEAR
+"""Candidates at most: by pairs, by pairs of late, in any order, at any distance, by votes of cascades, links, activity, factors, linear."""
 
 
 @numba.njit(cache=True)
 def paired(p: Prefix, v: int) -> float:
-    """Return how well v follows the prefix, by pairs alone."""
-    state = p.state[v]
-    return state[CLOSE_MID] + state[LAST] + state[LAST_NEAR]
+    """Return how well v follows the prefix, by pairs alone: soon after its users."""
+    return p.state[v, CLOSE_MID] + LAST_WEIGHT * p.state[v, LAST]
+
+
+@numba.njit(cache=True)
+def paired_widely(p: Prefix, v: int) -> float:
+    """Return how well v follows the prefix, by pairs alone: at any distance after its users."""
+    return p.state[v, WIDE_LATER] + LAST_WEIGHT * p.state[v, LAST]
 
 
 @numba.njit(cache=True)
@@ -89,18 +96,20 @@ def _add(value: Float, of: Int, most: int, chosen: Int, marked: np.ndarray, n: i
 
 @numba.njit(cache=True)
 def _by_pairs(m: Memory, p: Prefix, n_active: int, chosen: Int, marked: np.ndarray) -> int:
-    value = np.zeros((3, n_active))
+    value = np.zeros((4, n_active))
     for k in range(n_active):
         v = p.active[k]
         if not p.inside[v]:
             state = p.state[v]
             value[0, k] = paired(p, v)
+            value[3, k] = paired_widely(p, v)
             value[1, k] = state[FRESH_ALL] + state[FRESH_LAST]
             value[2, k] = (state[CLOSE_LATER] + state[BEFORE_ALL]) / np.sqrt(m.count[v] + 1.0)
     active = p.active[:n_active]
     n = _add(value[0], active, PAIRS, chosen, marked, 0)
     n = _add(value[1], active, FRESH_PAIRS, chosen, marked, n)
-    return _add(value[2], active, ANY_PAIRS, chosen, marked, n)
+    n = _add(value[2], active, ANY_PAIRS, chosen, marked, n)
+    return _add(value[3], active, WIDE_PAIRS, chosen, marked, n)
 
 
 @numba.njit(cache=True)

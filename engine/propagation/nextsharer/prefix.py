@@ -19,12 +19,12 @@ times the weight of the cascade; one over the number of users after u."""
 STATES = (
     *((NEAR, 0.5), (NEAR, 0.9), (MID, 0.8), (MID, 0.95), (MID, 1.0), (LATER, 0.9), (LATER, 1.0)),
     *((QUICK, 0.5), (QUICK, 0.9), (NEXT, 0.0), (NEXT, 0.8), (BEFORE, 0.9), (BEFORE, 1.0)),
-    *((FRESH, 0.5), (FRESH, 0.95), (PART, 0.8), (PART, 1.0)),
+    *((FRESH, 0.5), (FRESH, 0.95), (PART, 0.8), (PART, 1.0), (LATER, 0.8)),
 )
 """Sums that are kept: of which row, and what remains of it with every further user of the prefix."""
 OF_ROW = np.array([row for row, _ in STATES])
 FADES = np.array([fade for _, fade in STATES])
-CLOSE_MID, CLOSE_LATER, LAST, LAST_NEAR, BEFORE_ALL, FRESH_LAST, FRESH_ALL = 3, 6, 9, 0, 12, 13, 14
+CLOSE_MID, CLOSE_LATER, LAST, BEFORE_ALL, FRESH_LAST, FRESH_ALL, WIDE_LATER = 3, 6, 9, 12, 13, 14, 17
 """Places in STATES that candidates are found by."""
 GAPS = np.stack([0.5 ** np.arange(LONGEST + 1), FADE ** np.arange(LONGEST + 1)])
 BEST, SUPPORTERS, SUPPORTERS_LATELY, AGO = range(4)
@@ -42,7 +42,7 @@ class Prefix(NamedTuple):
     state: Float
     """(U, len(STATES))"""
     extra: Float
-    """(U, 4) best chance after one user, users of the prefix before whom v did not come, those fading, the last one's step."""
+    """(U, 4) best chance after one user, users of the prefix after whom v came, the same fading, step of the last."""
     active: Int
     """(U,) users whose state is not zero."""
     is_active: NDArray[np.bool_]

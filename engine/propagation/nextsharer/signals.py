@@ -12,7 +12,7 @@ from engine.propagation.nextsharer.sequences import Float
 
 PAIR_NAMES = (
     *("near5", "near9", "mid8", "mid95", "mid1", "later9", "later1", "quick5", "quick9", "last", "next8"),
-    *("before9", "before1", "fresh5", "fresh95", "part8", "part1"),
+    *("before9", "before1", "fresh5", "fresh95", "part8", "part1", "later8"),
     *("best", "supporters", "supporters8", "supported_part", "ago"),
 )
 VOTE_NAMES = ("votes", "votes_next", "votes_best", "votes_behind")
@@ -20,14 +20,14 @@ USER_NAMES = (*("count", "lately", "hour", "day", "since", "place", "place_off",
 LINK_NAMES = ("out_all", "out_last", "in_all", "in_last", "degree", "linked_part")
 FACTOR_NAMES = ("factors", "factors_last", "factors_alike")
 LINEAR_NAMES = ("linear9", "linear1", "rank_linear")
-AMONG_NAMES = ("rank_pairs", "rank_votes", "part_pairs")
+AMONG_NAMES = ("rank_pairs", "rank_wide", "rank_votes", "part_pairs", "part_wide", "pairs", "wide")
 CASCADE_NAMES = ("position", "age", "gap", "all_pairs")
 NAMES = (
     *(*PAIR_NAMES, *VOTE_NAMES, *USER_NAMES, *LINK_NAMES),
     *(*FACTOR_NAMES, *LINEAR_NAMES, *AMONG_NAMES, *CASCADE_NAMES),
 )
 GROUPS = {
-    "pairs": (*PAIR_NAMES, "rank_pairs", "part_pairs", "all_pairs"),
+    "pairs": (*PAIR_NAMES, "rank_pairs", "rank_wide", "part_pairs", "part_wide", "pairs", "wide", "all_pairs"),
     "votes": (*VOTE_NAMES, "rank_votes"),
     "activity": USER_NAMES,
     "links": LINK_NAMES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from engine.propagation.nextsharer.candidates import MOST, choose_candidates, paired, vote
+from engine.propagation.nextsharer.candidates import MOST, choose_candidates, paired, paired_widely, vote
 from engine.propagation.nextsharer.linear import Floats, linear_scores
 from engine.propagation.nextsharer.memory import Memory
 from engine.propagation.nextsharer.prefix import Prefix, advance, clear, link
@@ -77,18 +77,23 @@ def _by_vectors(m: Memory, chosen: Int, ways: tuple, linear: tuple, out: Floats)
 def _of_cascade(m: Memory, p: Prefix, chosen: Int, step: int, times: tuple, out: Floats) -> None:
     """Write all other signals; `times` are now, the age of the cascade and the last gap, in seconds."""
     now_s, age_s, gap_s = times
-    pairs, votes = np.empty(len(chosen)), np.empty(len(chosen))
+    pairs, wide, votes = np.empty(len(chosen)), np.empty(len(chosen)), np.empty(len(chosen))
     for k in range(len(chosen)):
         v = chosen[k]
         measure(m, p, v, step, now_s, age_s, out[k])
         pairs[k] = paired(p, v)
+        wide[k] = paired_widely(p, v)
         votes[k] = p.votes[v, 0] + 2.0 * p.votes[v, 1]
-    at, total = FACTORS_AT + 6, pairs.sum() + 1e-9
+    at, total, wide_total = FACTORS_AT + 6, pairs.sum() + 1e-9, wide.sum() + 1e-9
     places(pairs, out[:, at])
-    places(votes, out[:, at + 1])
+    places(wide, out[:, at + 1])
+    places(votes, out[:, at + 2])
     for k in range(len(chosen)):
-        out[k, at + 2] = np.log1p(100.0 * pairs[k] / total)
-        out[k, at + 3] = np.log1p(step)
-        out[k, at + 4] = np.log1p(age_s)
-        out[k, at + 5] = np.log1p(gap_s)
+        out[k, at + 3] = np.log1p(100.0 * pairs[k] / total)
+        out[k, at + 4] = np.log1p(100.0 * wide[k] / wide_total)
+        out[k, at + 5] = np.log(0.001 + pairs[k])
+        out[k, at + 6] = np.log(0.001 + wide[k])
+        out[k, at + 7] = np.log1p(step)
+        out[k, at + 8] = np.log1p(age_s)
+        out[k, at + 9] = np.log1p(gap_s)
         out[k, WIDTH - 1] = np.log1p(50.0 * total)
