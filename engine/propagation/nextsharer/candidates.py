@@ -31,7 +31,7 @@ PAIRS, FRESH_PAIRS, ANY_PAIRS, WIDE_PAIRS, VOTES, LINKED, BUSY, FACTORS, LINEAR 
 LAST_WEIGHT = 3.0
 """Of v having come right after the last user, beside the sums over all of them."""
 MOST = PAIRS + FRESH_PAIRS + ANY_PAIRS + WIDE_PAIRS + VOTES + LINKED + BUSY + FACTORS + LINEAR
-"""Candidates at most: by pairs, by pairs of late, in any order, at any distance, by votes of cascades, links, activity, factors, linear."""
+"""Candidates at most, and of each way: pairs, pairs of late, in any order, at any distance, votes of cascades, ..."""
 
 
 @numba.njit(cache=True)
@@ -79,12 +79,11 @@ def vote(m: Memory, p: Prefix, step: int) -> int:
 
 
 @numba.njit(cache=True)
-def _add(value: Float, of: Int, most: int, chosen: Int, marked: np.ndarray, n: int) -> int:
+def _add(  # noqa: PLR0917 - numba takes positions
+    value: Float, of: Int, most: int, chosen: Int, marked: np.ndarray, n: int
+) -> int:
     """Add the users `of` of the largest positive values; return how many are chosen, n before."""
-    if len(value) > most:
-        best = np.argpartition(-value, most)[:most]
-    else:
-        best = np.arange(len(value))
+    best = np.argpartition(-value, most)[:most] if len(value) > most else np.arange(len(value))
     for at in best:
         v = of[at]
         if value[at] > 0.0 and not marked[v]:
@@ -113,7 +112,7 @@ def _by_pairs(m: Memory, p: Prefix, n_active: int, chosen: Int, marked: np.ndarr
 
 
 @numba.njit(cache=True)
-def _by_cascades_and_links(
+def _by_cascades_and_links(  # noqa: PLR0917 - numba takes positions
     m: Memory, p: Prefix, n_voted: int, n_linked: int, chosen: Int, marked: np.ndarray, n: int
 ) -> int:
     value = np.empty(n_voted)
@@ -130,7 +129,7 @@ def _by_cascades_and_links(
 
 
 @numba.njit(cache=True)
-def choose_candidates(
+def choose_candidates(  # noqa: PLR0917 - numba takes positions
     m: Memory,
     p: Prefix,
     found: tuple[int, int, int],

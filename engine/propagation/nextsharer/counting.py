@@ -3,8 +3,8 @@
     score(v) = sum_i fade^(t - i) sum_c far^(gap - 1) / (N(u_i) + 1)^sender
                + last B(u_t, v) / (N(u_t) + 1)^sender + linked L(v) + popular N(v) / max N
 
-over the users u_1 .. u_t of the prefix and the past cascades c in which v came `gap` places after u_i. N counts a user's
-events, B how often v came right after u, L the links between v and the prefix, divided by the prefix's length.
+over the users u_1 .. u_t of the prefix and the past cascades c in which v came `gap` places after u_i. N counts a
+user's events, B how often v came right after u, L the links between v and the prefix, divided by the prefix's length.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def counting_ranks(memory: Memory, cascades: Sequences, asked: NDArray[np.bool_]
 
 
 @numba.njit(cache=True)
-def _ranks(m: Memory, indptr: Int, user: Int, asked: np.ndarray, powers: Float, numbers: tuple) -> Float:
+def _ranks(  # noqa: PLR0917 - numba takes positions
+    m: Memory, indptr: Int, user: Int, asked: np.ndarray, powers: Float, numbers: tuple
+) -> Float:
     fade, sender, last, linked, popular = numbers
     users = len(m.count)
     found, q = np.empty(asked.sum()), 0
@@ -107,7 +109,10 @@ def _ranks(m: Memory, indptr: Int, user: Int, asked: np.ndarray, powers: Float, 
 
 
 @numba.njit(cache=True)
-def _count(m: Memory, u: int, powers: Float, scale: float, pairs: Float, step: Float) -> None:
+def _count(  # noqa: PLR0917 - numba takes positions
+    m: Memory, u: int, powers: Float, scale: float, pairs: Float, step: Float
+) -> None:
+    """Add what came after u; `scale` is what one event of u weighs."""
     last = m.event_ptr[u + 1]
     for k in range(max(m.event_ptr[u], last - EVENTS), last):
         e = m.event[k]

@@ -1,7 +1,7 @@
 """`kith evaluate next-sharer`: fitted on train, chosen on the next tenth, the newest tenth scored once.
 
-Memory, which knows who shared after whom, is made of the first eight tenths alone: neither the choosing tenth nor the test
-is ever in it. Of a running cascade it knows the prefix.
+Memory, which knows who shared after whom, is made of the first eight tenths alone: neither the choosing tenth nor the
+test is ever in it. Of a running cascade the prefix is known.
 """
 
 from __future__ import annotations
@@ -112,14 +112,19 @@ def learn(past: Sequences, held: Sequences, links: Links, seed: int, say: Report
             "counting": counting_ranks(memory, held, asked, counting),
             "popularity": counting_ranks(memory, held, asked, POPULARITY),
         }
-        compared = _ablation(early, questions, ranker, counted, seed, say)
+        compared = _ablation(early, questions, ranker, counted, seed=seed, say=say)
     model = NextSharers(memory, ranker, learn_ending(past, memory.fresh))
     return Learned(model, counting, tried, compared)
 
 
+def cut(count: int) -> tuple[int, int]:
+    """Return where train ends and where the choosing tenth ends, of `count` cascades by start."""
+    return int(TRAIN * count), int(CHOSEN * count)
+
+
 def _once(cascades: Sequences, links: Links, seed: int, say: Report) -> dict[str, Any]:
     count = len(cascades)
-    train, chosen = int(TRAIN * count), int(CHOSEN * count)
+    train, chosen = cut(count)
     learned = learn(cascades.part(0, train), cascades.part(train, chosen), links, seed, say)
     test = with_end_marks(cascades.part(chosen, count))
     say("test", 0, 1)
@@ -180,7 +185,7 @@ def _rolling(cascades: Sequences, links: Links, seed: int, say: Report) -> dict[
 
 
 def _ablation(
-    early: Examples, held: Examples, ranker: RankModel, counted: dict[str, Float], seed: int, say: Report
+    early: Examples, held: Examples, ranker: RankModel, counted: dict[str, Float], *, seed: int, say: Report
 ) -> dict[str, Any]:
     """Return the metrics on the choosing tenth: the model, counting, a small fit, and that without each group.
 

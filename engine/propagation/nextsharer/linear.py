@@ -2,19 +2,25 @@
 
 With X (cascades x users, X[c, u] = N(u)^-1/4 / sqrt(length of c) for the users of c) ridge regression of X on itself is
 
-    x -> x X^T (X X^T + ridge I)^-1 X
+    x -> x X^T (X X^T + ridge I)^-1 X D,  D = diag(N(u)^1/4)
 
-for the users x of a running cascade. That is EASE (Steck, Embarrassingly shallow autoencoders, WWW 2019) without its zero
-diagonal, which touches only users who are in x, and those are no candidates. The inverse is of cascades, not of users.
+for the users x of a running cascade; D takes back what makes popular users small. Between two different users the weights are those of EASE (Steck, Embarrassingly
+shallow autoencoders, WWW 2019, eq. 8) up to one factor for each user ranked; users of x are no candidates, so that the
+diagonal does not matter. The inverse is of cascades, which are fewer than users.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.propagation.nextsharer.sequences import Float, Int
+
+if TYPE_CHECKING:
+    from engine.propagation.nextsharer.memory import Memory
 
 Floats = NDArray[np.float32]
 
@@ -59,7 +65,7 @@ def _gram(indptr: Int, user: Int, count: Float, first: int) -> Float:
 
 
 @numba.njit(cache=True)
-def linear_scores(m, prefix: Int, asked: np.ndarray, fade: float) -> Floats:
+def linear_scores(m: Memory, prefix: Int, asked: np.ndarray, fade: float) -> Floats:
     """Return (asked, U) the score of every user at each position that is asked for."""
     size, first = len(m.inverse), len(m.fresh) - len(m.inverse)
     likeness = np.zeros((asked.sum(), size), np.float32)

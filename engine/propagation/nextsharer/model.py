@@ -1,7 +1,7 @@
 """Fit on past cascades; rank who shares next in a running one.
 
-The ranker learns from questions that are asked inside the past: a border walks through it, what lies before the border is
-the memory, and the cascades after it are asked about. Then the memory is made of the whole past.
+The ranker learns from questions that are asked inside the past: a border walks through it, what lies before the border
+is the memory, and the cascades after it are asked about. Then the memory is made of the whole past.
 """
 
 from __future__ import annotations

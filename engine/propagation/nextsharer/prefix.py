@@ -13,9 +13,9 @@ from engine.propagation.nextsharer.sequences import LONGEST, Float, Int
 
 ROWS = 8
 NEAR, MID, LATER, QUICK, NEXT, BEFORE, FRESH, PART = range(ROWS)
-"""How a user v came with one user u of the prefix, summed over past cascades: v came `gap` places later and counts
-.5^(gap - 1), FADE^(gap - 1), 1, e^(-hours between), 1 if gap is 1; v came before and counts FADE^(places - 1); FADE^(gap - 1)
-times the weight of the cascade; one over the number of users after u."""
+"""How a user v came with one user u of the prefix, summed over past cascades. Where v came `gap` places later it counts
+.5^(gap - 1), FADE^(gap - 1), 1, e^(-hours between), 1 if gap is 1; where v came before, FADE^(gap - 1); where v came
+later again, FADE^(gap - 1) times the weight of the cascade, and one over the number of users after u."""
 STATES = (
     *((NEAR, 0.5), (NEAR, 0.9), (MID, 0.8), (MID, 0.95), (MID, 1.0), (LATER, 0.9), (LATER, 1.0)),
     *((QUICK, 0.5), (QUICK, 0.9), (NEXT, 0.0), (NEXT, 0.8), (BEFORE, 0.9), (BEFORE, 1.0)),

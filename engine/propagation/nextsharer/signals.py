@@ -46,7 +46,9 @@ NEVER_AGO, NEVER_SINCE = 6.0, 20.0
 
 
 @numba.njit(cache=True)
-def measure(m: Memory, p: Prefix, v: int, step: int, now_s: float, age_s: float, out: Floats) -> None:
+def measure(  # noqa: PLR0917 - numba takes positions
+    m: Memory, p: Prefix, v: int, step: int, now_s: float, age_s: float, out: Floats
+) -> None:
     """Write the signals of v up to FACTORS_AT: pairs, votes, the user's own, links.
 
     Args:

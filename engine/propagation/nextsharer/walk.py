@@ -16,7 +16,7 @@ SENT_FADE = np.float32(0.9)
 
 
 @numba.njit(cache=True)
-def walk(
+def walk(  # noqa: PLR0917 - numba takes positions
     m: Memory, p: Prefix, users: Int, time_s: Float, asked: np.ndarray, signals: Floats, user: Int, counts: Int
 ) -> int:
     """Ask at every position of one cascade that is asked for; return the rows that are written.
@@ -74,7 +74,9 @@ def _by_vectors(m: Memory, chosen: Int, ways: tuple, linear: tuple, out: Floats)
 
 
 @numba.njit(cache=True)
-def _of_cascade(m: Memory, p: Prefix, chosen: Int, step: int, times: tuple, out: Floats) -> None:
+def _of_cascade(  # noqa: PLR0917 - numba takes positions
+    m: Memory, p: Prefix, chosen: Int, step: int, times: tuple, out: Floats
+) -> None:
     """Write all other signals; `times` are now, the age of the cascade and the last gap, in seconds."""
     now_s, age_s, gap_s = times
     pairs, wide, votes = np.empty(len(chosen)), np.empty(len(chosen)), np.empty(len(chosen))
