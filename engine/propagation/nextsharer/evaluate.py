@@ -43,7 +43,7 @@ SMALL = RankSettings(hidden=16, epochs=3, dropout=0.2, screened=130, networks=1)
 """What is compared in the ablation, and on how many questions it is fitted."""
 POPULARITY = CountingSettings(sender=1.0, last=0.0, popular=1e6)
 """Counting in which popularity outweighs the rest."""
-AT_A_TIME = 60
+AT_A_TIME = 20
 """Cascades of the test whose signals are held at a time."""
 Report = Callable[[str, int, int], None]
 

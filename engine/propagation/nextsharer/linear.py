@@ -4,9 +4,10 @@ With X (cascades x users, X[c, u] = N(u)^-1/4 / sqrt(length of c) for the users 
 
     x -> x X^T (X X^T + ridge I)^-1 X D,  D = diag(N(u)^1/4)
 
-for the users x of a running cascade; D takes back what makes popular users small. Between two different users the weights are those of EASE (Steck, Embarrassingly
-shallow autoencoders, WWW 2019, eq. 8) up to one factor for each user ranked; users of x are no candidates, so that the
-diagonal does not matter. The inverse is of cascades, which are fewer than users.
+for the users x of a running cascade; D takes back what makes popular users small. Between two different users the
+weights are those of EASE (Steck, Embarrassingly shallow autoencoders, WWW 2019, eq. 8) up to one factor for each user
+ranked; users of x are no candidates, so that the diagonal does not matter. The inverse is of cascades, which are fewer
+than users.
 """
 
 from __future__ import annotations

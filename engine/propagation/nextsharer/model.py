@@ -15,7 +15,7 @@ from engine.propagation.nextsharer.ending import Ending, learn_ending
 from engine.propagation.nextsharer.memory import Memory, remember
 from engine.propagation.nextsharer.metrics import told
 from engine.propagation.nextsharer.questions import make_questions, positions
-from engine.propagation.nextsharer.sequences import LONGEST, Float, Int, Links, Sequences
+from engine.propagation.nextsharer.sequences import LONGEST, SHORTEST, Float, Int, Links, Sequences
 from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.propagation.sharetarget.examples import Examples, joined
 from engine.propagation.sharetarget.ranks import ranks
@@ -104,10 +104,9 @@ def past_questions(past: Sequences, links: Links, seed: int) -> Examples:
     """Return questions from inside the past, each with a memory of what lay before its border.
 
     Raises:
-        DataError: too few cascades.
+        DataError: too few cascades, or some that are none.
     """
-    if len(past) < LEAST:
-        raise DataError(f"{len(past)} cascades to learn from; at least {LEAST} are needed")
+    _check_past(past)
     rng = np.random.default_rng([seed, 11])
     borders = [int(part * len(past)) for part in BORDERS]
     parts = []
@@ -117,6 +116,19 @@ def past_questions(past: Sequences, links: Links, seed: int) -> Examples:
         asked &= rng.random(len(asked)) < QUESTIONS / max(1, asked.sum())
         parts.append(make_questions(memory, later, asked))
     return joined(parts)
+
+
+def _check_past(past: Sequences) -> None:
+    lengths = np.diff(past.indptr)
+    if len(past) < LEAST:
+        raise DataError(f"{len(past)} cascades to learn from; at least {LEAST} are needed")
+    if lengths.min() < SHORTEST or lengths.max() > LONGEST or lengths.sum() != len(past.user):
+        raise DataError(f"a cascade that is learned from has {SHORTEST} to {LONGEST} users")
+    if past.user.min() < 0 or past.user.max() >= past.users or not np.isfinite(past.time_s).all():
+        raise DataError("a user has no number among the users, or a time is not finite")
+    of = np.repeat(np.arange(len(past)), lengths)
+    if len(np.unique(of * past.users + past.user)) < len(past.user):
+        raise DataError("a user is listed twice in a cascade that is learned from")
 
 
 def choose(early: Examples, held: Examples, seed: int) -> tuple[RankModel, dict[str, float]]:

@@ -73,7 +73,8 @@ def test_the_chance_of_the_end_is_counted():
 
 
 def test_ranks_with_the_end_among_the_candidates():
-    # Two questions of chances .5 .25 .25; the end has .4, so users have .3 .15 .15: the end is first. Then .1: .45 .225 .225.
+    # Two questions of chances .5 .25 .25; the end has .4, so users have .3 .15 .15: it is first.
+    # With .1 they have .45 .225 .225.
     score = np.log(np.array([0.5, 0.25, 0.25] * 3))
     answers = np.array([0, 5, -1])
     examples = Examples(np.zeros((9, 1), np.float32), np.arange(9), np.array([0, 3, 6, 9]), answers)

@@ -99,6 +99,7 @@ def test_bad_input_ends_with_one_line(tmp_path, capsys):
         said = capsys.readouterr().err.splitlines()
         assert len(said) == 1
         assert problem in said[0]
+    (tmp_path / "cascades.txt").write_text("1 10,2 20,\n")
     (tmp_path / "edges.txt").write_text("1 2\n")
     assert main(ask) == 2
     assert "edges.txt: line 1: '1 2' is not USER,USER" in capsys.readouterr().err

@@ -104,3 +104,18 @@ def test_a_cascade_that_is_none_is_refused(fitted, users, time_s):
 def test_too_few_cascades_are_refused(cascades):
     with pytest.raises(DataError, match="19 cascades to learn from; at least 20 are needed"):
         fit_next_sharers(cascades.part(0, 19), no_links(), 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (list(range(501)), "has 2 to 500 users"),
+        ([3], "has 2 to 500 users"),
+        ([1, 600], "has no number"),
+        ([-1, 2], "has no number"),
+        ([1, 2, 1], "listed twice"),
+    ],
+)
+def test_a_past_that_numbers_could_not_hold_is_refused(row, problem):
+    with pytest.raises(DataError, match=problem):
+        fit_next_sharers(sequences([[0, 1]] * 30 + [row], 600), no_links(), 0)

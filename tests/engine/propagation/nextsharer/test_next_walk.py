@@ -88,7 +88,7 @@ def test_the_linear_model_is_ridge_regression_in_user_space():
 
 def test_a_question_sees_neither_what_follows_nor_other_running_cascades():
     both, alone = asked_of(RUNNING), asked_of(RUNNING[:1])
-    short = asked_of([RUNNING[0][:3] + [50]])
+    short = asked_of([[*RUNNING[0][:3], 50]])
     for other, questions in ((alone, 5), (short, 2)):
         rows = both.indptr[questions]
         assert np.array_equal(other.signals[:rows], both.signals[:rows])
