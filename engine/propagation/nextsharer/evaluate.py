@@ -139,6 +139,8 @@ def _once(cascades: Sequences, links: Links, seed: int, say: Report) -> dict[str
     result["counting"] = {**told(counted), "settings": asdict(learned.counting)}
     result["against_counting"] = paired(rank[users], counted, of[users], seed)
     result["cascades"] = {"train": train, "choose": chosen - train, "test": count - chosen}
+    trees = learned.model.ranker.trees
+    result["chosen"] = {"trees": 0 if trees is None else len(trees), "blend": learned.model.ranker.blend}
     result["tried"] = learned.tried
     result["ablation"] = learned.compared
     result["interval"] = intervals(rank[users], of[users], seed)

@@ -13,7 +13,7 @@ import numpy as np
 from engine.errors import DataError, TrainingError
 from engine.propagation.nextsharer.ending import Ending, learn_ending
 from engine.propagation.nextsharer.memory import Memory, remember
-from engine.propagation.nextsharer.metrics import told
+from engine.propagation.nextsharer.metrics import values
 from engine.propagation.nextsharer.questions import make_questions, positions
 from engine.propagation.nextsharer.sequences import LONGEST, SHORTEST, Float, Int, Links, Sequences
 from engine.propagation.sharetarget.boosting import TreeSettings
@@ -35,6 +35,7 @@ SETTINGS = RankSettings(
 TREES = (40, 80, 120)
 BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Numbers of trees and their weights that are tried on the cut."""
+SURELY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +133,31 @@ def _check_past(past: Sequences) -> None:
 
 
 def choose(early: Examples, held: Examples, seed: int) -> tuple[RankModel, dict[str, float]]:
-    """Return the model of largest Hits@100 + MAP@100 on `held` and what every number of trees and weight reached."""
-    model, trees = fit(early, SETTINGS, seed), SETTINGS.trees
-    reached: dict[str, float] = {}
-    models: dict[str, RankModel] = {}
-    if model.trees is None or trees is None:
+    """Return the model of the best number of trees and weight, and what each reached in Hits@100 + MAP@100 on `held`.
+
+    SETTINGS stay unless another choice is better by SURELY standard errors of the paired difference: a small cut would
+    choose among noise.
+    """
+    model = fit(early, SETTINGS, seed)
+    if model.trees is None:
         raise TrainingError("there are no trees to choose among")
     kept = screened((model.standardised(held.signals) @ model.screen).astype(np.float64), held.row, model.screened)
     close = _only(held, kept)
     z = model.standardised(close.signals)
     networks = model.by_networks(z)
+    worth: dict[tuple[int, float], Float] = {}
     for count in TREES:
-        own = model.trees.first(count)
-        grown = own.score(z)
+        grown = model.trees.first(count).score(z)
         for blend in BLENDS:
-            found = told(ranks(close, (1.0 - blend) * networks + blend * grown))
-            name = f"trees={count} blend={blend}"
-            reached[name] = found["hits@100"] + found["map@100"]
-            models[name] = replace(model, trees=own, blend=blend)
-    return models[max(reached, key=lambda name: reached[name])], reached
+            found = values(ranks(close, (1.0 - blend) * networks + blend * grown))
+            worth[count, blend] = found["hits@100"] + found["map@100"]
+    usual = worth[len(model.trees), SETTINGS.blend]
+    count, blend = max(worth, key=lambda choice: worth[choice].mean())
+    gain = worth[count, blend] - usual
+    if gain.mean() <= SURELY * gain.std() / np.sqrt(len(gain)):
+        count, blend = len(model.trees), SETTINGS.blend
+    reached = {f"trees={trees} blend={part}": float(each.mean()) for (trees, part), each in worth.items()}
+    return replace(model, trees=model.trees.first(count), blend=blend), reached
 
 
 def _only(examples: Examples, kept: Int) -> Examples:
