@@ -151,13 +151,21 @@ def choose(early: Examples, held: Examples, seed: int) -> tuple[RankModel, dict[
         for blend in BLENDS:
             found = values(ranks(close, (1.0 - blend) * networks + blend * grown))
             worth[count, blend] = found["hits@100"] + found["map@100"]
-    usual = worth[len(model.trees), SETTINGS.blend]
-    count, blend = max(worth, key=lambda choice: worth[choice].mean())
-    gain = worth[count, blend] - usual
-    if gain.mean() <= SURELY * gain.std() / np.sqrt(len(gain)):
-        count, blend = len(model.trees), SETTINGS.blend
+    count, blend = surely_best(worth, (len(model.trees), SETTINGS.blend))
     reached = {f"trees={trees} blend={part}": float(each.mean()) for (trees, part), each in worth.items()}
     return replace(model, trees=model.trees.first(count), blend=blend), reached
+
+
+def surely_best(worth: dict[tuple[int, float], Float], usual: tuple[int, float]) -> tuple[int, float]:
+    """Return the choice of largest mean, or the usual one where it is not surely better in pairs.
+
+    Args:
+        worth: of each choice, (Q,) what each question counts; holds `usual`.
+        usual: what stands in doubt.
+    """
+    best = max(worth, key=lambda choice: worth[choice].mean())
+    gain = worth[best] - worth[usual]
+    return best if gain.mean() > SURELY * gain.std() / np.sqrt(len(gain)) else usual
 
 
 def _only(examples: Examples, kept: Int) -> Examples:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.propagation.nextsharer.evaluate import cut, learn
-from engine.propagation.nextsharer.model import NextSharers, fit_next_sharers
+from engine.propagation.nextsharer.model import NextSharers, fit_next_sharers, surely_best
 from engine.propagation.nextsharer.sequences import Sequences, no_links
 from tests.engine.propagation.nextsharer.made_cascades import chains, sequences
 
@@ -99,6 +99,16 @@ def test_long_prefixes_and_unknown_users_are_ranked_too(fitted):
 def test_a_cascade_that_is_none_is_refused(fitted, users, time_s):
     with pytest.raises(DataError):
         fitted.rank(np.array(users), np.array(time_s), 10)
+
+
+def test_another_choice_must_be_better_by_two_standard_errors():
+    usual, other = (120, 0.5), (40, 1.0)
+    worth = {usual: np.zeros(100), other: np.zeros(100), (80, 0.0): np.full(100, -1.0)}
+    worth[other][:4] = 1.0  # mean .04, deviation .196, error .0196: 2.04 errors
+    assert surely_best(worth, usual) == other
+    worth[other][3] = 0.0  # mean .03, error .0171: 1.76 errors
+    assert surely_best(worth, usual) == usual
+    assert surely_best({usual: np.ones(5)}, usual) == usual
 
 
 def test_too_few_cascades_are_refused(cascades):
