@@ -42,6 +42,10 @@ def register(commands: Any) -> None:
     spreading.add_argument("--seeds", type=int, default=50, metavar="K", help="how many (default 50)")
     spreading.add_argument("--epsilon", type=float, default=0.1, help="of the guarantee (default .1)")
     spreading.add_argument("--budget-s", type=float, default=0.0, metavar="T", help="processor seconds to spend")
+    following = evaluate.add_argument_group("next-sharer")
+    following.add_argument(
+        "--rolling", action="store_true", help="against counting at five time cuts before the test, in pairs; no test"
+    )
     bench = add(commands, "bench", "measure one part beside the usual way, in one run", run_bench)
     bench.add_argument(
         "name",
@@ -170,6 +174,12 @@ def _friend_propagation(arguments: argparse.Namespace, show: Progress) -> dict[s
     return evaluate_friends(arguments.data, seed=arguments.seed, report=show)
 
 
+def _next_sharer(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.propagation.nextsharer.evaluate import evaluate_next_sharer
+
+    return evaluate_next_sharer(arguments.data, arguments.seed, rolling=arguments.rolling, report=show)
+
+
 TASKS: dict[str, Task] = {
     "interest": _interest,
     "cold-start": _cold_start,
@@ -180,6 +190,7 @@ TASKS: dict[str, Task] = {
     "new-links": _new_links,
     "influence": _influence,
     "friend-propagation": _friend_propagation,
+    "next-sharer": _next_sharer,
 }
 """What can be evaluated; each entry imports what it needs when it runs."""
 

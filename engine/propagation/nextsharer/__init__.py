@@ -1,0 +1,1 @@
+"""Who shares next in a running cascade."""
