@@ -33,6 +33,7 @@ from engine.serving.bundle import serving_arrays, serving_card
 from engine.serving.champion import KEPT
 from engine.serving.lineage import Lineage
 from engine.stages import Report, Stages
+from engine.strategy.model import edge_tables
 from engine.tuning.space import read_settings
 from engine.types import GraphSnapshot
 
@@ -125,6 +126,7 @@ def train(
     arrays |= share_weights
     tables |= named("recommended", recommended) | named("similar", similar)
     tables |= named("influences", strongest(edges, settings.influences))
+    tables |= edge_tables(edges)
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
     tables |= heldout_tables(
         snapshot, choice.cut, choice.ranker.rank(choice.cut.test.user, choice.weights, KEPT).target
