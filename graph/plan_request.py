@@ -1,4 +1,4 @@
-"""What a plan of a campaign is asked with, and what of it is refused; one form for the API, the queue and the terminal."""
+"""What a plan of a campaign is asked with, and what of it is refused; the API, the queue and the terminal share it."""
 
 from __future__ import annotations
 
@@ -194,7 +194,11 @@ def _whole(value: object, least: int, most: int) -> str | None:
 
 
 def _hours_problem(value: float) -> str | None:
-    return None if math.isfinite(value) and 0 < value <= LONGEST_HORIZON_H else f"is above 0 and at most {LONGEST_HORIZON_H}"
+    return (
+        None
+        if math.isfinite(value) and 0 < value <= LONGEST_HORIZON_H
+        else f"is above 0 and at most {LONGEST_HORIZON_H}"
+    )
 
 
 def _attribute_problem(name: str | None) -> str | None:

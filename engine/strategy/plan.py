@@ -1,8 +1,8 @@
-"""A campaign's plan: seeds within a budget, what each adds, and what simpler choices would reach within the same limits.
+"""A campaign's plan: seeds within a budget, what each adds, and what simpler choices reach within the same limits.
 
-Seeds are chosen and certified by `engine.influence.seeding`. All that is told beside the certificate (what each seed adds,
-the curve, the rivals) is measured on one further pool of RR sets that no choice has seen, the same for everyone: it is
-not flattered by any choice, and differences between two sets of users are not blurred by different pools.
+Seeds are chosen and certified by `engine.influence.seeding`. All that is told beside the certificate (what each seed
+adds, the curve, the rivals) is measured on one further pool of RR sets that no choice has seen, the same for everyone:
+no choice flatters it, and the difference between two sets of users is not blurred by different pools.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ MAX_MEMBERS = 20_000_000
 """Members of that pool, 80 MB; where sets are larger there are fewer."""
 MAX_CHOICE_MEMBERS = 40_000_000
 """Members of the pool that seeds are chosen on, about 340 MB."""
+CHOICE_SETS = 400_000
+"""RR sets that seeds are chosen on at least: those that the certificate of epsilon = .1 needs are too few for a good
+choice (ADR 22)."""
 DRAWS = 10
 """Random seed sets that are averaged."""
 STEPS = 50
@@ -50,6 +53,7 @@ class Task:
     horizon_h: float | None = None
     """Hours within which users count as reached; None: however late."""
     effort: Effort = field(default_factory=lambda: Effort(max_members=MAX_CHOICE_MEMBERS))
+    """How certain the seeds are to be, and what that may cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,11 @@ class Plan:
         return None if self.best_high is None else min(self.low / self.best_high, 1.0) if self.best_high else 1.0
 
 
+def effort(epsilon: float, failure: float) -> Effort:
+    """Return the effort of a plan; it depends on no clock, so a plan repeats exactly with its seed."""
+    return Effort(epsilon=epsilon, failure=failure, sets=CHOICE_SETS, max_members=MAX_CHOICE_MEMBERS)
+
+
 def plan(task: Task, rng: np.random.Generator, tell: Callable[[str], None] = lambda _: None) -> Plan:
     """Choose seeds (or take the set given) and measure them.
 
@@ -112,34 +121,25 @@ def plan(task: Task, rng: np.random.Generator, tell: Callable[[str], None] = lam
     limits = task.limits if task.what_if is None else _like(users, task)
     tell("measuring")
     measure = _Measure.sample(network, rng)
-    tell("comparing")
     sets = _rival_sets(edges, limits, rng)
-    cost = limits.costs(network.nodes)
-    told = {
-        name: Rival(
-            float(np.mean([measure.gains(one).sum() for one in several])),
-            float(np.mean([cost[one].sum() if limits.cost is not None else 0.0 for one in several])),
-            float(np.mean([len(one) for one in several])),
-        )
-        for name, several in sets.items()
-    }
-    marginal = measure.gains(users)
+    sets = {"plan": [users], **_rival_sets(edges, limits, rng)}
+    lines = {name: [_Line.of(one, limits, measure) for one in several] for name, several in sets.items()}
+    axis = np.linspace(0.0, max(line.paid[-1] for several in lines.values() for line in several), STEPS + 1)
+    (own,) = lines["plan"]
     low, high, best_high, failure = bounds
-    axis = np.linspace(0.0, max([cost[users].sum()] + [cost[one].sum() for s in sets.values() for one in s]), STEPS + 1)
-    curve = {name: np.mean([measure.curve(one, cost, axis) for one in several], axis=0) for name, several in sets.items()}
     return Plan(
-        users,
-        cost[users] if limits.cost is not None else np.zeros(len(users)),
-        marginal,
-        measure.alone(users),
-        float(np.clip(marginal.sum(), low, high)),
-        low,
-        high,
-        best_high,
-        failure,
-        told,
-        axis,
-        {"plan": measure.curve(users, cost, axis), **curve},
+        users=users,
+        cost=limits.costs(network.nodes)[users] if limits.cost is not None else np.zeros(len(users)),
+        marginal=np.diff(own.reached),
+        alone=measure.alone(users),
+        spread=float(np.clip(own.reached[-1], low, high)),
+        low=low,
+        high=high,
+        best_high=best_high,
+        failure=failure,
+        rivals={name: _rival(several, limits) for name, several in lines.items() if name != "plan"},
+        axis=axis,
+        curve={name: np.mean([line.at(axis) for line in several], axis=0) for name, several in lines.items()},
     )
 
 
@@ -207,8 +207,8 @@ class _Measure:
 
     def gains(self, users: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return what each adds to those before, (k,): the sets in which it is the first of them, and what is known."""
-        first = np.full(self.pool.nodes, len(users), np.int64)
-        first[users[::-1]] = np.arange(len(users))[::-1]
+        first = np.full(self.pool.nodes, len(users), np.int32)
+        first[users] = np.arange(len(users))
         hit = np.minimum.reduceat(first[self.pool.member], self.pool.indptr[:-1]) if len(self.pool) else first[:0]
         return self.known[users] + self.unit * np.bincount(hit, minlength=len(users) + 1)[: len(users)]
 
@@ -216,10 +216,31 @@ class _Measure:
         """Return what each reaches alone, (k,)."""
         return self.known[users] + self.unit * np.bincount(self.pool.member, minlength=self.pool.nodes)[users]
 
-    def curve(
-        self, users: NDArray[np.integer], cost: NDArray[np.float64], axis: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Spread against what is paid, for users in an order."""
+
+    paid: NDArray[np.float64]
+    """(k + 1,) from 0: money, or seeds where they cost nothing."""
+    reached: NDArray[np.float64]
+    """(k + 1,) from 0."""
+
+    @classmethod
+    def of(cls, users: NDArray[np.integer], limits: Limits, measure: _Measure) -> _Line:
+        """Measure users in their order."""
+        paid = limits.costs(measure.pool.nodes)[users]
+        return cls(np.cumsum(np.append(0.0, paid)), np.cumsum(np.append(0.0, measure.gains(users))))
+
+    def at(self, axis: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the spread of the longest beginning that each point of the axis pays for, (G,)."""
-        reached = np.concatenate([[0.0], np.cumsum(self.gains(users))])
-        paid = np.cumsum(cost[users])
-        return reached[np.searchsorted(paid, axis + 1e-9 * axis[-1], side="right")]
+        return self.reached[np.searchsorted(self.paid, axis * (1.0 + 1e-9), side="right") - 1]
+
+
+def _rival(lines: list[_Line], limits: Limits) -> Rival:
+    costs = [float(line.paid[-1]) if limits.cost is not None else 0.0 for line in lines]
+    return Rival(
+        float(np.mean([line.reached[-1] for line in lines])),
+        float(np.mean(costs)),
+        float(np.mean([len(line.paid) - 1 for line in lines])),
+    )

@@ -1,6 +1,7 @@
 """P(u->v) of an item or a category: who is interested in it passes it on more readily than other things.
 
-    P(u->v | i) = min(P(u->v) * f(v, i), MAX),   f(v, i) = exp(w cos(h_v, h_i)) / mean over items j of exp(w cos(h_v, h_j))
+    P(u->v | i) = min(P(u->v) * f(v, i), MAX_PROBABILITY)
+    f(v, i) = exp(w cos(h_v, h_i)) / mean over items j of exp(w cos(h_v, h_j))
 
 h are the embeddings of the version. The mean of f(v, .) over the items is 1, so over all items the published P(u->v) is
 kept, the cap aside. The form is that of the softmax that the embedding is trained with; w is much smaller than there,
