@@ -86,7 +86,7 @@ class Plan:
     """Probability that the three bounds do not hold together."""
     rivals: Mapping[str, Rival]
     axis: NDArray[np.float64]
-    """(G,) ascending from 0: money spent, or seeds where they cost nothing."""
+    """(G <= STEPS + 1,) ascending from 0: money spent, or seeds where they cost nothing."""
     curve: Mapping[str, NDArray[np.float64]]
     """(G,) spread for that much, of `plan` and of each rival."""
 
@@ -124,7 +124,7 @@ def plan(task: Task, rng: np.random.Generator, tell: Callable[[str], None] = lam
     sets = _rival_sets(edges, limits, rng)
     sets = {"plan": [users], **_rival_sets(edges, limits, rng)}
     lines = {name: [_Line.of(one, limits, measure) for one in several] for name, several in sets.items()}
-    axis = np.linspace(0.0, max(line.paid[-1] for several in lines.values() for line in several), STEPS + 1)
+    axis = _axis(max(line.paid[-1] for several in lines.values() for line in several), limits)
     (own,) = lines["plan"]
     low, high, best_high, failure = bounds
     return Plan(
@@ -141,6 +141,13 @@ def plan(task: Task, rng: np.random.Generator, tell: Callable[[str], None] = lam
         axis=axis,
         curve={name: np.mean([line.at(axis) for line in several], axis=0) for name, several in lines.items()},
     )
+
+
+def _axis(end: float, limits: Limits) -> NDArray[np.float64]:
+    """Return at most STEPS + 1 points from 0 to the end; whole ones where seeds are counted."""
+    if limits.cost is not None:
+        return np.linspace(0.0, end, STEPS + 1)
+    return np.unique(np.round(np.linspace(0.0, end, min(STEPS, int(end)) + 1)))
 
 
 def _among(edges: EdgeProbabilities, counted: NDArray[np.bool_]) -> EdgeProbabilities:

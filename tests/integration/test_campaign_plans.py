@@ -73,6 +73,7 @@ def test_a_plan_is_a_job_and_its_result_the_same_however_it_is_asked_for(
     CampaignPlan.model_validate(first["result"])
     assert [seed["userId"] for seed in first["result"]["seeds"]] == ["ann", "dan"]
     assert first["result"]["channel"] == "mail"
+    assert [point["seeds"] for point in first["result"]["curve"]] == [0, 1, 2]
     now = ask({"itemId": "i00", "k": 2, "channel": "mail"}, 200)
     now.pop("location")
     assert now == first["result"]
@@ -119,12 +120,11 @@ def test_only_so_many_plans_wait(ask: Ask, graph: Graph, monkeypatch: pytest.Mon
 
 
 def test_without_a_version_there_is_a_conflict(ask: Ask, cypher: Callable[..., Any]) -> None:
-    (live,) = cypher("MATCH (p:Published {key: 'live'}) RETURN p.live AS live")
-    cypher("MATCH (p:Published {key: 'live'}) REMOVE p.live")
+    cypher("MATCH (p:Published) REMOVE p:Published SET p:PutAside")
     try:
         assert "train first" in ask({"itemId": "i00", "k": 1}, 409)["detail"]
     finally:
-        cypher("MATCH (p:Published {key: 'live'}) SET p.live = $live", live=live["live"])
+        cypher("MATCH (p:PutAside) REMOVE p:PutAside SET p:Published")
 
 
 def token_of(text: str) -> str:
