@@ -18,6 +18,8 @@ LINES: Final = (
 )
 """Keys of a point of the curve, the one on top last, and what people read."""
 PARTS: Final = (0.0, 0.5, 1.0)
+SMALL: Final = 10.0
+"""Largest spread that is told with digits after the point."""
 
 
 def drawn(plan: dict[str, Any]) -> dict[str, Any]:
@@ -38,9 +40,10 @@ def drawn(plan: dict[str, Any]) -> dict[str, Any]:
     def told(value: float) -> str:
         return words.count(value) if axis == "seeds" else words.amount(value, plan["currency"])
 
+    shown = words.number if top < SMALL else words.count
     return {
         "lines": [{"name": name, "label": label, "path": path(name)} for name, label in LINES],
-        "rows": [(y(part * top), words.count(part * top)) for part in PARTS],
+        "rows": [(y(part * top), shown(part * top)) for part in PARTS],
         "columns": [(x(part * right), told(part * right)) for part in PARTS],
         "left": LEFT,
         "right": RIGHT,
