@@ -6,11 +6,11 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 
 from api.answers import answer
+from api.errors import MEDIA_TYPE
 from api.keyring import scope
 from api.planning import ask, wait_for
 from api.services import services
 from api.shapes.campaigns import CampaignPlan, PlanBody, PlanQuery
-from api.shapes.jobs import Job
 
 campaigns = APIBlueprint("campaigns", __name__, tag="campaigns")
 
@@ -21,7 +21,16 @@ campaigns = APIBlueprint("campaigns", __name__, tag="campaigns")
 @campaigns.input(PlanBody, arg_name="body")
 @campaigns.output(CampaignPlan)
 @campaigns.doc(
-    responses={202: {"description": "Not ready yet: a job", "content": {"application/json": {"schema": Job}}}}
+    responses={
+        202: {
+            "description": "Not ready yet: its job",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Job"}}},
+        },
+        404: {
+            "description": "There is no such item, or none in the category",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        },
+    }
 )
 def plan(query: PlanQuery, body: PlanBody) -> Response:
     """Choose the users that a campaign starts with, within a budget, and tell what that reaches.
