@@ -31,7 +31,7 @@ _waiting = threading.BoundedSemaphore(WAITERS)
 
 
 def ask(services: Services, request: PlanRequest) -> Job:
-    """Record a plan as a job and tell the planning worker; nothing is left behind when the broker does not take it.
+    """Record a plan as a job and tell the planning worker; none waits when the broker does not take it.
 
     Raises:
         InputError, NotFoundError, ConflictError: as `graph.campaigns.check`.
