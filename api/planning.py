@@ -67,5 +67,5 @@ def wait_for(services: Services, job: Job, wait_s: float) -> Job:
         finally:
             _waiting.release()
     if job["state"] == "failed":
-        raise InputError(f"there is no such plan: {job['error']}")
+        raise InputError(f"the plan cannot be made: {job['error']}")
     return job

@@ -18,7 +18,7 @@ from engine.types import EdgeProbabilities
 WEIGHT = 2.0
 """w: between an item at a right angle and one that fits wholly lies a factor of 7.4; assumed, not learned."""
 MAX_PROBABILITY = 0.95
-MOST_ITEMS = 2_000
+MOST_ITEMS = 1_000
 """Items that the mean is taken over, drawn where there are more."""
 _BLOCK = 8_192
 
