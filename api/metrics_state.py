@@ -28,7 +28,7 @@ from workers.queue import QueueUnavailableError, ServedState, StreamState
 log = logging.getLogger("kith.api")
 
 LIMIT_S = 2.0
-KINDS = {"train": queue.TRAIN_QUEUE, "publish": queue.DEFAULT_QUEUE}
+KINDS = {kind: queue.queue_of(kind) for kind in ("train", "publish", "plan")}
 """Kinds of jobs and the queue each waits in."""
 ABOUT = {
     "kith_neo4j_up": "1 if Neo4j answered this scrape within two seconds; at 0 what the graph knows is missing here.",

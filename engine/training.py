@@ -35,6 +35,7 @@ from engine.serving.champion import KEPT
 from engine.serving.lineage import Lineage
 from engine.serving.sharing import ALPHA, BETA
 from engine.stages import Report, Stages
+from engine.strategy.model import edge_tables
 from engine.tuning.space import read_settings
 from engine.types import GraphSnapshot
 
@@ -129,6 +130,7 @@ def train(
     arrays |= share_weights
     tables |= named("recommended", recommended) | named("similar", similar)
     tables |= named("influences", strongest(edges, settings.influences))
+    tables |= edge_tables(edges)
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
     tables["influence_error"] = influence.standard_error
     tables |= heldout_tables(

@@ -10,6 +10,7 @@ from kith import __version__
 from kith.commands import (
     answers,
     backup,
+    campaigns,
     cascades,
     cookbook,
     data,
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         served,
         backup,
         answers,
+        campaigns,
         cascades,
         cookbook,
         evaluation,

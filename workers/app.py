@@ -1,7 +1,8 @@
-"""The Celery application: two queues, late acknowledgement, one driver per child, born after the fork.
+"""The Celery application: three queues, late acknowledgement, one driver per child, born after the fork.
 
 `celery -A workers.app:app worker -Q train --pool=prefork -c 1` trains, `-Q default -c 2` publishes and sweeps,
-`celery -A workers.app:app beat` sends the sweeper. Nothing is read or opened when this module is imported.
+`-Q plan -c 1` plans campaigns, `celery -A workers.app:app beat` sends the sweeper. Nothing is read or opened when this
+module is imported.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def configuration() -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_default_queue": queue.DEFAULT_QUEUE,
         "task_create_missing_queues": True,
-        "task_routes": {queue.TRAIN: {"queue": queue.TRAIN_QUEUE}},
+        "task_routes": {queue.TRAIN: {"queue": queue.TRAIN_QUEUE}, queue.PLAN: {"queue": queue.PLAN_QUEUE}},
         "worker_prefetch_multiplier": 1,
         "worker_lost_wait": LOST_WAIT_S,
         "worker_max_memory_per_child": CHILD_MEMORY_KB,

@@ -27,11 +27,14 @@ SWEEP = "kith.sweep"
 COPY_CANONICAL = "kith.copy_canonical"
 FORECAST = "kith.forecast"
 LEARN_SIZES = "kith.learn_sizes"
+PLAN = "kith.plan"
 KEEP_SERVED = "kith.keep_served"
 """Names of the tasks."""
 
 TRAIN_QUEUE = "train"
 DEFAULT_QUEUE = "default"
+PLAN_QUEUE = "plan"
+QUEUES = (TRAIN_QUEUE, DEFAULT_QUEUE, PLAN_QUEUE)
 UNACKNOWLEDGED = "unacked"
 """Where Celery's Redis transport keeps what workers hold, unless told otherwise."""
 
@@ -64,6 +67,15 @@ def enqueue_publication(settings: Settings, job_id: str) -> None:
     _send(settings, PUBLISH, DEFAULT_QUEUE, job_id)
 
 
+def enqueue_plan(settings: Settings, job_id: str) -> None:
+    """Tell the planning worker about a job.
+
+    Raises:
+        QueueUnavailableError: the broker did not take the message.
+    """
+    _send(settings, PLAN, PLAN_QUEUE, job_id)
+
+
 def enqueue_sweep(settings: Settings) -> None:
     """Ask for a sweep now, for example after the broker came back.
 
@@ -83,17 +95,18 @@ def enqueue_learning(settings: Settings) -> None:
 
 
 def enqueue(settings: Settings, kind: str, job_id: str) -> None:
-    """Tell the workers about a job of the kind that its record names (`train`, else publication).
+    """Tell the workers about a job of the kind that its record names (`train`, `plan`, else publication).
 
     Raises:
         QueueUnavailableError: the broker did not take the message.
     """
-    (enqueue_training if kind == "train" else enqueue_publication)(settings, job_id)
+    tell = {"train": enqueue_training, "plan": enqueue_plan}.get(kind, enqueue_publication)
+    tell(settings, job_id)
 
 
 def queue_of(kind: str) -> str:
     """Return the queue of jobs of this kind."""
-    return TRAIN_QUEUE if kind == "train" else DEFAULT_QUEUE
+    return {"train": TRAIN_QUEUE, "plan": PLAN_QUEUE}.get(kind, DEFAULT_QUEUE)
 
 
 def ping(settings: Settings) -> None:
@@ -120,7 +133,7 @@ def lengths(settings: Settings) -> tuple[dict[str, int], int]:
         with _sender(settings.broker).connection_for_read(connect_timeout=SEND_TIMEOUT_S) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_TIMEOUT_S)
             client = connection.default_channel.client
-            return {name: client.llen(name) for name in (TRAIN_QUEUE, DEFAULT_QUEUE)}, client.hlen(UNACKNOWLEDGED)
+            return {name: client.llen(name) for name in QUEUES}, client.hlen(UNACKNOWLEDGED)
     except (KombuError, RedisError, OSError) as error:
         raise QueueUnavailableError(f"the broker does not answer: {error}") from error
 

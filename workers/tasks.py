@@ -52,6 +52,14 @@ def publish_job(job_id: str) -> None:
     _run(job_id, publish_version)
 
 
+@app.task(name=queue.PLAN)
+def plan(job_id: str) -> None:
+    """Plan a campaign."""
+    from workers.planning import plan_job
+
+    _run(job_id, plan_job)
+
+
 @app.task(name=queue.SWEEP)
 def sweep() -> None:
     """Send again what the queue lost or a dead worker left, and remove what is kept long enough."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.console import plans
 from api.console.pages import console
 
-__all__ = ["console"]
+__all__ = ["console", "plans"]

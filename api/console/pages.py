@@ -1,4 +1,4 @@
-"""The pages of the console."""
+"""The pages of the console; those on plans are in `api/console/plans.py`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LISTED: Final = 50
 TOLD: Final = 25
 """Newest shares of a cascade that its page lists."""
 
-for name in ("money", "count", "number", "moment"):
+for name in ("money", "count", "number", "moment", "amount"):
     console.add_app_template_filter(getattr(words, name), name)
 
 
@@ -95,14 +95,14 @@ def home() -> Response:
 @scope("read", session=True)
 def cascades() -> Response:
     """Show the cascades that grow."""
-    return _page("cascades.html", **_listed())
+    return page("cascades.html", **_listed())
 
 
 @console.get("/cascades/rows")
 @scope("read", session=True)
 def cascade_rows() -> Response:
     """Return the rows of that page alone, for its script."""
-    return _page("rows.html", **_listed())
+    return page("rows.html", **_listed())
 
 
 @console.get("/cascade/<share_id>")
@@ -114,7 +114,7 @@ def cascade(share_id: str) -> Response:
     who = {share["shareId"]: share["userId"] for share in found["shares"]}
     newest = sorted(found["shares"], key=lambda share: share["occurredAt"] or "", reverse=True)[:TOLD]
     timeline = cascade_reads.timeline(graph, found["shareId"])
-    return _page("cascade.html", cascade=found, newest=newest, who=who, timeline=timeline)
+    return page("cascade.html", cascade=found, newest=newest, who=who, timeline=timeline)
 
 
 @console.get("/static/<path:name>")
@@ -149,9 +149,10 @@ def _listed() -> dict[str, Any]:
     return {"cascades": found, "asked": asked, "all": "all" in request.args, "listed": LISTED}
 
 
-def _page(template: str, **given: Any) -> Response:
+def page(template: str, status: int = 200, **given: Any) -> Response:
+    """Return a page for whoever is logged in."""
     token = access.form_token(services(), request.cookies.get(COOKIE, ""))
-    return Response(render_template(template, csrf=token, key=g.key, **given))
+    return Response(render_template(template, csrf=token, key=g.key, **given), status=status)
 
 
 def _login_page(problem: str = "", status: int = 200) -> Response:

@@ -31,6 +31,13 @@ def money(root: dict[str, object]) -> str:
     )
 
 
+def amount(minor: float | None, currency: str | None) -> str:
+    """Return minor units as people write them: 12.50 EUR."""
+    if minor is None or currency is None:
+        return NONE
+    return f"{Decimal(round(minor)).scaleb(-currency_exponent(currency)):,} {currency}".replace(",", "\u202f")
+
+
 def moment(text: str | None) -> str:
     """Return a time to the minute: 2026-11-22 14:05 UTC."""
     return NONE if text is None else f"{text[:10]} {text[11:16]} UTC"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.console import console
+from api.routes.campaigns import campaigns
 from api.routes.cascades import cascades
 from api.routes.events import events
 from api.routes.health import health
@@ -14,4 +15,4 @@ from api.routes.models import models
 from api.routes.spread import spread
 from api.routes.users import users
 
-BLUEPRINTS = (health, metrics, events, users, items, influencers, cascades, spread, jobs, models, console)
+BLUEPRINTS = (health, metrics, events, users, items, influencers, campaigns, cascades, spread, jobs, models, console)

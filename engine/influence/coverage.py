@@ -5,9 +5,12 @@ known without sampling (`rrsets`), both in units of one RR set. It is monotone a
 greedy choice is worth at least 1 - 1/e of the best (Nemhauser, Wolsey, Fisher, An analysis of approximations for
 maximizing submodular set functions, 1978); with costs, gain per cost or the best single user, whichever is worth more,
 at least (1 - 1/e) / 2 (Khuller, Moss, Naor, The budgeted maximum coverage problem, 1999, theorem 3); with at most so
-many of a group, 1/2 (Fisher, Nemhauser, Wolsey 1978). What greedy reached on this pool is held against a bound of its
-own: at any time f(best) <= f(chosen so far) + the largest sum of gains that the budget can still buy from nothing
-(OPIM: Tang, Tang, Xiao, Yuan, Online processing algorithms for influence maximization, SIGMOD 2018, section 5).
+many of a group, 1/2 (Fisher, Nemhauser, Wolsey 1978). With costs the choice by gain alone is made too, and the better
+one is taken (CELF: Leskovec, Krause, Guestrin, Faloutsos, VanBriesen, Glance, Cost-effective outbreak detection in
+networks, KDD 2007, section 3): where the number of users binds, what is cheap per user reached leaves money over. What
+greedy reached on this pool is held against a bound of its own: at any time f(best) <= f(chosen so far) + the largest
+sum of gains that the budget can still buy from nothing (OPIM: Tang, Tang, Xiao, Yuan, Online processing algorithms for
+influence maximization, SIGMOD 2018, section 5).
 """
 
 from __future__ import annotations
@@ -105,7 +108,7 @@ class _Purse(NamedTuple):
 
 
 def choose(pool: Pool, alone: NDArray[np.float64], limits: Limits) -> Choice:
-    """Choose users greedily by gain per cost; ties go to the lower index. Nobody is chosen who adds nothing.
+    """Choose users greedily; ties go to the lower index. Nobody is chosen who adds nothing.
 
     Args:
         pool: RR sets.
@@ -130,9 +133,17 @@ def choose(pool: Pool, alone: NDArray[np.float64], limits: Limits) -> Choice:
     )
     start, sets = _index(pool.indptr, pool.member, pool.nodes)
     size = np.diff(start)
-    users, gain, covered, bound = _greedy(
-        pool.indptr, pool.member, start, sets, alone, free.astype(np.uint8), forced, purse, group, left, LOOKS
-    )
+
+    def greedy(weight: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float64], int, float]:
+        bits, room = free.astype(np.uint8), left.copy()
+        return _greedy(pool.indptr, pool.member, start, sets, alone, bits, forced, purse, group, room, weight, LOOKS)
+
+    users, gain, covered, bound = greedy(cost)
+    if limits.cost is not None and cost.min() < cost.max():
+        others, their_gain, they_cover, their_bound = greedy(np.ones(pool.nodes))
+        bound = min(bound, their_bound)
+        if their_gain.sum() > gain.sum():
+            users, gain, covered = others, their_gain, they_cover
     if limits.cost is not None and not len(forced):
         single = np.where(free & (cost <= purse.budget), size + alone, 0.0)
         best = int(np.argmax(single))
@@ -164,8 +175,8 @@ def _index(
 
 
 @numba.njit(cache=True, nogil=True)
-def _greedy(indptr, member, start, sets, alone, free, forced, purse, group, left, looks):  # noqa: ANN001, ANN202, PLR0917
-    """Return (users, gains, covered sets, bound)."""
+def _greedy(indptr, member, start, sets, alone, free, forced, purse, group, left, weight, looks):  # noqa: ANN001, ANN202, PLR0917
+    """Return (users, gains, covered sets, bound); the next user is the one of most gain per `weight` (N,)."""
     nodes, cost, most = len(alone), purse.cost, purse.most
     gain, room = np.empty(nodes), np.empty(nodes)
     for u in range(nodes):
@@ -182,10 +193,10 @@ def _greedy(indptr, member, start, sets, alone, free, forced, purse, group, left
         count += 1
     buys = _Purse(cost, purse.priced, money, most - count)
     bound = value + _bound(gain, free, buys, room)
-    heap, size = _heap(gain, free, cost)
+    heap, size = _heap(gain, free, weight)
     step = 0
     while count < most and size > 0:
-        u, size = _pop(heap, size, gain, cost)
+        u, size = _pop(heap, size, gain, weight)
         if u < 0:
             break
         if cost[u] > money or (group[u] >= 0 and left[group[u]] == 0):

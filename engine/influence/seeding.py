@@ -58,6 +58,8 @@ class Effort:
     """Probability that the bounds do not hold, in (0, 1); None: 1 / users."""
     budget_s: float = 0.0
     """Processor seconds per thread for a better choice, beyond what the certificate needs."""
+    sets: int = 0
+    """RR sets to choose on at least: for a better choice too, but one that repeats exactly with its seed."""
     max_members: int = MAX_MEMBERS
     """Limit on the pool's memory; the certificate may stay weaker than asked for."""
     threads: int = 1
@@ -111,7 +113,7 @@ class _Search:
 
     def run(self, target: float) -> SeedSet:
         """Return seeds whose certificate reaches the target, if more sets can bring that about."""
-        first = FIRST_SETS
+        first = max(FIRST_SETS, self._effort.sets)
         while not self._grow(first) and first > 1:
             first //= 2
         found = self._choose()

@@ -76,7 +76,7 @@ def broker(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", False, str(error), cure)
         return
     yield Finding("broker", True, "answers")
-    for node in (table.TRAIN_WORKER, table.DEFAULT_WORKER):
+    for node in (table.TRAIN_WORKER, table.DEFAULT_WORKER, table.PLAN_WORKER):
         answers = bool(checks.celery(node, settings))
         detail = "takes messages" if answers else "does not answer"
         yield Finding(f"worker {node.partition('@')[0]}", answers, detail, "kith up; if it is up: see its log")

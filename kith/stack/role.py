@@ -17,7 +17,7 @@ from kith.stack import checks, table
 from kith.stack.table import Process
 from kith.terminal import fail
 
-NAMES = ("schema", "worker-train", "worker-default", "worker-cascades", "worker-stream", "beat", "api")
+NAMES = ("schema", "worker-train", "worker-default", "worker-plan", "worker-cascades", "worker-stream", "beat", "api")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from kith.stack import broker
 
 TRAIN_WORKER = f"train@{socket.gethostname()}"
 DEFAULT_WORKER = f"default@{socket.gethostname()}"
+PLAN_WORKER = f"plan@{socket.gethostname()}"
 DEFAULT_CONCURRENCY = 2
 
 _STORES, _SERVICES = 0, 1
@@ -48,7 +49,7 @@ def processes(settings: Settings, neo4j_command: list[str]) -> list[Process]:
         neo4j_command: what `graph.server.neo4j.prepare` returned; unused with the operator's own Neo4j.
     """
     table = [_schema(), _worker("train", TRAIN_WORKER, 1), _worker("default", DEFAULT_WORKER, DEFAULT_CONCURRENCY)]
-    table += [_cascades(settings), _beat(), _api(settings)]
+    table += [_worker("plan", PLAN_WORKER, 1), _cascades(settings), _beat(), _api(settings)]
     if settings.event_stream:
         table.append(_stream())
     if settings.is_local_broker:

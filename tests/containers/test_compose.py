@@ -100,6 +100,7 @@ def test_services_wait_for_what_they_need() -> None:
     for name in (
         "api",
         "worker-default",
+        "worker-plan",
         "worker-cascades",
         "worker-stream",
         "beat",

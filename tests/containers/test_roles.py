@@ -127,7 +127,9 @@ def test_the_schema_step_ends_with_0(services: Services) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["worker-default", "worker-train", "worker-cascades", "worker-stream", "beat"])
+@pytest.mark.parametrize(
+    "name", ["worker-default", "worker-plan", "worker-train", "worker-cascades", "worker-stream", "beat"]
+)
 def test_a_process_starts_is_found_well_and_ends_at_its_signal(services: Services, name: str) -> None:
     assert not services.is_healthy(name) or name == "beat"
     running = services.start(name)

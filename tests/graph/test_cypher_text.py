@@ -54,8 +54,8 @@ def test_what_writes_and_counts_names_the_index_it_seeks_in() -> None:
     assert missing == []
 
 
-SERVING = ("sharing.", "audience.")
-"""Queries of one request that look around one user or item."""
+SERVING = ("sharing.", "audience.", "campaigns.")
+"""Queries that look around one user or item, or go through users by id."""
 
 
 @pytest.mark.parametrize("name", [name for name in cypher_text.names() if name.startswith(SERVING)])

@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.artifact import read_snapshot
+from engine.influence import rrsets
+from engine.influence.seeding import spread_of
 from engine.propagation.sharetarget.shop import history_of
 from engine.serving.bundle import load
 from engine.serving.sharetarget.history import NOT_OPENED
@@ -183,6 +186,26 @@ def test_an_item_that_came_after_training_stands_in_lists_by_its_attributes(clie
     assert [row for row in kith("recommend", user, "--limit", 100)["items"] if row["itemId"] == "just-in"] == seen
     client.post("/v1/items:batch", [{**item, "stock": 0}])
     until(lambda: not any(is_listed() for _ in range(8)), 20)
+
+
+def test_a_campaign_is_planned_over_http_and_on_the_terminal(client, kith, world):
+    asked = {"category": str(world.items["category"].iloc[0]), "k": 15, "seed": 3}
+    told = client.post("/v1/campaigns:plan?wait=10", asked)
+    if "jobId" in told:  # the first plan of an installation is compiled
+        until(lambda: client.get(f"/v1/jobs/{told['jobId']}")["state"] == "done", 120)
+        told = client.get(f"/v1/jobs/{told['jobId']}")["result"]
+    assert kith("campaign", "plan", "--category", asked["category"], "-k", 15, "--seed", 3) == told
+    assert (told["interest"], len(told["seeds"])) == ("category", 15)
+    assert all(told["spread"] > rival["spread"] for rival in told["comparisons"].values())
+    rows = {str(user): row for row, user in enumerate(world.users["userId"])}
+    network = rrsets.prepare(world.truth.probabilities)
+    rng = np.random.default_rng(1)
+
+    def true_spread(users: Any) -> float:
+        return spread_of(network, np.array(users), rng)[0]
+
+    by_chance = [true_spread(rng.choice(len(rows), 15, replace=False)) for _ in range(20)]
+    assert true_spread([rows[seed["userId"]] for seed in told["seeds"]]) > 1.1 * max(by_chance)
 
 
 def test_a_second_training_and_back(kith, world):

@@ -69,6 +69,7 @@ def test_everything_is_up_and_the_doctor_finds_no_fault(own: Settings) -> None:
         "valkey",
         "worker-train",
         "worker-default",
+        "worker-plan",
         "worker-cascades",
         "worker-stream",
         "beat",

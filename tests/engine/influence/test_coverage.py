@@ -121,3 +121,12 @@ def test_a_quota_for_each_group():
 def test_limits_that_cannot_be_obeyed_are_refused(limits, why):
     with pytest.raises(DataError, match=why):
         choose(HAND, np.zeros(4), limits)
+
+
+def test_where_the_number_binds_gain_counts_more_than_gain_per_cost():
+    # 0 covers eight sets for 10, 1 to 3 two each for 1: by gain per cost alone two of the cheap ones would be chosen.
+    rows = [[0, u] for u in (4, 5)] + [[0]] * 6 + [[u] for u in (1, 1, 2, 2, 3, 3)]
+    chosen = choose(pool_of(6, *rows), np.zeros(6), Limits(2, 20.0, np.array([10.0, 1, 1, 1, 1, 1])))
+    assert sorted(chosen.users.tolist()) == [0, 1]
+    assert chosen.value == 10
+    assert chosen.bound >= 10

@@ -20,7 +20,10 @@ def test_children_get_exactly_these_settings(home: Settings, monkeypatch: pytest
 
 def test_an_operators_servers_take_the_place_of_ours(home: Settings) -> None:
     own = [process.name for process in table.processes(home, ["java"])]
-    assert own == ["neo4j", "valkey", "schema", "worker-train", "worker-default", "worker-cascades", "beat", "api"]
+    assert own == [
+        *("neo4j", "valkey", "schema", "worker-train", "worker-default", "worker-plan", "worker-cascades"),
+        *("beat", "api"),
+    ]
     elsewhere = replace(home, neo4j_uri="neo4j+s://db", neo4j_password="p", broker_url="redis://b")
     assert [process.name for process in table.processes(elsewhere, [])] == own[2:]
 
