@@ -34,7 +34,7 @@ MESSAGES, MOST_SENT_TO, OPENED = 6, 3, 0.3
 NEWCOMERS = 1_000
 """Users whom the version does not know, with `RECENT_ACTS` likes and five friends."""
 CATEGORIES, BRANDS = 20, 200
-FORM = "3"
+FORM = "4"
 """Of the store: one of another form is made anew."""
 START_MS = 1_700_000_000_000
 PREPARE_S = 3_600.0

@@ -30,6 +30,7 @@ from engine.lists import named, similar_items, strongest
 from engine.propagation.formulafit import fit_item_formula
 from engine.propagation.pairlearning import learned_probabilities
 from engine.propagation.sharetarget.shop import learn
+from engine.propagation.waiting import learn_delays
 from engine.serving.bundle import serving_arrays, serving_card
 from engine.serving.champion import KEPT
 from engine.serving.lineage import Lineage
@@ -130,7 +131,7 @@ def train(
     arrays |= share_weights
     tables |= named("recommended", recommended) | named("similar", similar)
     tables |= named("influences", strongest(edges, settings.influences))
-    tables |= edge_tables(edges)
+    tables |= edge_tables(edges, learn_delays(snapshot, edges))
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
     tables["influence_error"] = influence.standard_error
     tables |= heldout_tables(

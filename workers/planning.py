@@ -176,6 +176,7 @@ def _task(
     )
     return Task(
         edges=edges,
+        delays=model.delays,
         counted=crowd.counted,
         limits=limits,
         what_if=what_if,

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from engine.artifact import read_ids, read_manifest, read_tables
 from engine.artifact.columns import check_range
 from engine.errors import ArtifactError
+from engine.influence.delays import Delays
 from engine.types import EdgeProbabilities
 
 EDGES = ("edge_source", "edge_target", "edge_probability")
+QUANTILES, SCALE = "delay_quantile_s", "edge_delay_scale"
 NEEDED = (*EDGES, "user_embedding", "item_embedding", "influence_score", "influence_percentile")
 
 
@@ -29,6 +31,8 @@ class PlanModel:
     """(I,)"""
     edges: EdgeProbabilities
     """P(u->v) along every tie."""
+    delays: Delays | None
+    """How long the ties take, in their order; None: nobody has passed anything on."""
     user_embedding: NDArray[np.float32]
     """(U, D) unit rows."""
     item_embedding: NDArray[np.float32]
@@ -39,10 +43,18 @@ class PlanModel:
     """(U,) in [0, 100]."""
 
 
-def edge_tables(edges: EdgeProbabilities) -> dict[str, NDArray[Any]]:
-    """Return the tables of a model folder that hold P(u->v) of every tie, 12 bytes each."""
+def edge_tables(edges: EdgeProbabilities, delays: Delays | None = None) -> dict[str, NDArray[Any]]:
+    """Return the tables of a model folder that hold P(u->v) and the delay of every tie, 16 bytes each.
+
+    Args:
+        edges: P(u->v).
+        delays: of these ties; None: nothing is known of them.
+    """
     kept = edges.probability > 0
-    return {
+    timed: dict[str, NDArray[Any]] = {}
+    if delays is not None:
+        timed = {QUANTILES: delays.quantile_s, SCALE: delays.scale[kept].astype(np.float32)}
+    return timed | {
         "edge_source": edges.source[kept].astype(np.int32),
         "edge_target": edges.target[kept].astype(np.int32),
         "edge_probability": edges.probability[kept].astype(np.float32),
@@ -72,11 +84,17 @@ def read_plan_model(folder: Path) -> PlanModel:
                        ("item_embedding", items)):  # fmt: skip
         if len(tables[name]) != rows:
             raise ArtifactError(f"version {version}: table {name} has {len(tables[name])} rows, not {rows}")
+    delays = None
+    if SCALE in tables and QUANTILES in tables:
+        if tables[SCALE].shape != source.shape:
+            raise ArtifactError(f"version {version}: its ties and their delays differ in length")
+        delays = Delays(tables[QUANTILES], tables[SCALE].astype(np.float64))
     return PlanModel(
         version,
         ids["user"],
         ids["item"],
         EdgeProbabilities(source, target, probability, users),
+        delays,
         tables["user_embedding"],
         tables["item_embedding"],
         tables["influence_score"],

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.errors import DataError
 from engine.influence import rrsets
 from engine.influence.coverage import Limits
+from engine.influence.delays import Delays
 from engine.influence.randomness import seed_from
 from engine.influence.seeding import Effort, choose_seeds, spread_of
 from engine.strategy import rivals
@@ -44,6 +45,8 @@ class Task:
 
     edges: EdgeProbabilities
     """P(u->v) of what is promoted."""
+    delays: Delays | None = None
+    """How long the ties take, in their order; None: not known."""
     counted: NDArray[np.bool_]
     """(U,) who may be reached: whoever is not is neither seed nor counted and passes nothing on."""
     limits: Limits
@@ -110,18 +113,18 @@ def plan(task: Task, rng: np.random.Generator, tell: Callable[[str], None] = lam
         tell: called between the steps with what comes next; may raise to end the work.
 
     Raises:
-        DataError: limits that cannot be obeyed, nobody who may be chosen, or a horizon.
+        DataError: limits that cannot be obeyed, nobody who may be chosen, or a horizon without delays.
     """
-    if task.horizon_h is not None:
-        raise DataError("spread within a number of hours is not available yet: leave the horizon out")
-    edges = _among(task.edges, task.counted)
-    network = rrsets.prepare(edges, task.counted.astype(np.float64))
+    if task.horizon_h is not None and task.delays is None:
+        raise DataError("this version has seen nobody pass anything on: leave the horizon out")
+    edges, delays = _among(task)
+    horizon_s = np.inf if task.horizon_h is None else task.horizon_h * 3_600.0
+    network = rrsets.prepare(edges, task.counted.astype(np.float64), delays, horizon_s)
     tell("choosing seeds")
     users, bounds = _certified(task, network, rng)
     limits = task.limits if task.what_if is None else _like(users, task)
     tell("measuring")
     measure = _Measure.sample(network, rng)
-    sets = _rival_sets(edges, limits, rng)
     sets = {"plan": [users], **_rival_sets(edges, limits, rng)}
     lines = {name: [_Line.of(one, limits, measure) for one in several] for name, several in sets.items()}
     axis = _axis(max(line.paid[-1] for several in lines.values() for line in several), limits)
@@ -150,10 +153,12 @@ def _axis(end: float, limits: Limits) -> NDArray[np.float64]:
     return np.unique(np.round(np.linspace(0.0, end, min(STEPS, int(end)) + 1)))
 
 
-def _among(edges: EdgeProbabilities, counted: NDArray[np.bool_]) -> EdgeProbabilities:
-    """Return the ties between users who count."""
-    kept = counted[edges.source] & counted[edges.target]
-    return EdgeProbabilities(edges.source[kept], edges.target[kept], edges.probability[kept], edges.nodes)
+def _among(task: Task) -> tuple[EdgeProbabilities, Delays | None]:
+    """Return the ties between users who count, with their delays."""
+    edges, delays = task.edges, task.delays
+    kept = task.counted[edges.source] & task.counted[edges.target]
+    among = EdgeProbabilities(edges.source[kept], edges.target[kept], edges.probability[kept], edges.nodes)
+    return among, None if delays is None else Delays(delays.quantile_s, delays.scale[kept])
 
 
 def _certified(

@@ -27,6 +27,7 @@ def write_folder(settings: Settings, *, ties: Sequence[tuple[int, int, float]] |
         "item_embedding": np.zeros((items, 2), np.float32),
         "influence_score": version.influence_score,
         "influence_percentile": version.influence_percentile,
+        "influence_error": version.influence_error,
         "recommended_target": version.recommended.target,
         "recommended_score": version.recommended.score,
         "recommended_reasons": version.recommended.reasons,

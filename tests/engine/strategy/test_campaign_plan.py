@@ -9,6 +9,8 @@ import pytest
 
 from engine.errors import DataError
 from engine.influence.coverage import Limits
+from engine.influence.delays import Delays
+from engine.strategy.model import edge_tables
 from engine.strategy.plan import RIVALS, STEPS, Task, effort, plan
 from tests.engine.influence.graphs import exact_spread, graph, random_graph
 
@@ -105,9 +107,35 @@ def test_a_given_set_is_compared_for_as_much_money():
     assert found.rivals["topDegree"].spread >= 4.5
 
 
+def test_within_a_horizon_slow_ties_count_less():
+    # 0 reaches four within the hour, 5 reaches six in ten hours; users 1 and 6 are left out with their ties.
+    edges = graph(12, *((0, v, 1.0) for v in (1, 2, 3, 4)), *((5, v, 1.0) for v in (6, 7, 8, 9, 10, 11)))
+    delays = Delays(np.array([0.0, 3_600.0]), np.array([1.0] * 4 + [10.0] * 6))
+    counted = ~np.isin(np.arange(12), [1, 6])
+    task = Task(edges=edges, delays=delays, counted=counted, limits=Limits(1), horizon_h=1.0)
+    soon = made(task)
+    assert soon.users.tolist() == [0]
+    assert soon.spread == pytest.approx(4.0, abs=0.01)
+    late = made(dataclasses.replace(task, horizon_h=10.0))
+    assert late.users.tolist() == [5]
+    assert late.spread == pytest.approx(6.0, abs=0.01)
+    # 5 reaches each of five within an hour one time in ten.
+    given = made(dataclasses.replace(task, what_if=np.array([5])))
+    assert given.spread == pytest.approx(1.5, abs=0.02)
+
+
+def test_ties_and_their_delays_are_kept_in_model_folders():
+    edges = graph(3, (0, 1, 0.5), (0, 2, 0.0), (1, 2, 0.25))
+    tables = edge_tables(edges, Delays(np.array([0.0, 60.0]), np.array([1.0, 2.0, 4.0])))
+    assert tables["edge_target"].tolist() == [1, 2]
+    assert tables["edge_delay_scale"].tolist() == [1.0, 4.0]
+    assert tables["delay_quantile_s"].tolist() == [0.0, 60.0]
+    assert "edge_delay_scale" not in edge_tables(edges)
+
+
 def test_what_cannot_be_planned_is_refused():
     task = Task(edges=TWO_STARS, counted=EVERYBODY, limits=Limits(1))
-    with pytest.raises(DataError, match="horizon"):
+    with pytest.raises(DataError, match="leave the horizon out"):
         made(dataclasses.replace(task, horizon_h=24.0))
     with pytest.raises(DataError, match="nobody may be chosen"):
         made(dataclasses.replace(task, counted=np.zeros(9, bool)))
