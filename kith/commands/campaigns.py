@@ -47,6 +47,8 @@ def show_plan(arguments: argparse.Namespace) -> int:
     """Plan here and now, without the API."""
     request = _request(arguments)
     request.check()
+    if arguments.png and not arguments.png.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {arguments.png.parent} to draw into")
     from workers.planning import make_plan
 
     with connect() as graph, progress("plan") as show:

@@ -176,5 +176,7 @@ def test_the_command_plans_without_the_api_and_draws(
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert main(["campaign", "plan", "--item", "i00", "--what-if", "dan, cat"]) == 0
     assert "2 seeds reach 2.5" in capsys.readouterr().out
+    assert main([*line, "--png", str(tmp_path / "nowhere" / "plan.png")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     assert main(["campaign", "plan", "--item", "ghost", "-k", "1"]) == 2
     assert "no item ghost" in capsys.readouterr().err
