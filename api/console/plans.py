@@ -28,8 +28,8 @@ WAIT_S: Final = 2.0
 MOST_CHARS: Final = 20_000
 """Of one field of the form."""
 FIELDS: Final = (
-    "itemId", "category", "k", "budget", "currency", "perUser", "perFriend", "channel", "include", "exclude", "quota",
-    "quotaBy", "whatIf",
+    "itemId", "category", "k", "budget", "currency", "perUser", "perFriend", "channel", "horizon", "include", "exclude",
+    "quota", "quotaBy", "whatIf",
 )  # fmt: skip
 
 Form = Mapping[str, str]
@@ -98,6 +98,7 @@ def _request(form: Form) -> PlanRequest:
         currency=currency,
         cost=cost,
         channel=form["channel"] or None,
+        horizon_hours=_whole(form, "horizon"),
         include=_ids(form["include"]),
         exclude=_ids(form["exclude"]),
         quota_per_community=_whole(form, "quota"),
@@ -118,6 +119,7 @@ def _form(options: Mapping[str, Any]) -> dict[str, str]:
         "perUser": _major(cost.get("perUserMinor"), currency),
         "perFriend": _major(cost.get("perFriendMinor") or None, currency),
         "channel": options["channel"],
+        "horizon": None if options["horizonHours"] is None else f"{options['horizonHours']:g}",
         "include": ", ".join(options["include"]),
         "exclude": ", ".join(options["exclude"]),
         "quota": options["quotaPerCommunity"],
