@@ -145,7 +145,7 @@ class GraphSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class EdgeProbabilities:
-    """P(u->v) along directed user pairs."""
+    """P(u->v) along directed user pairs, and how sure it is where that is known."""
 
     source: NDArray[np.int32]
     """(E,) user u."""
@@ -155,6 +155,9 @@ class EdgeProbabilities:
     """(E,) in [0, 1]."""
     nodes: int
     """Number of users U."""
+    count: NDArray[np.float32] | None = None
+    """(E,) trials that P is worth, its prior's included: its posterior is about Beta(p count, (1 - p) count), and a trial
+    that succeeds moves it to (p count + 1) / (count + 1). None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ STRENGTH_BINS = 8
 UNTAUGHT_MASS = 0.5
 """Without any share, a user's incoming probabilities sum to this (weighted cascade has 1, where cascades never end)."""
 _ROUNDS = 15
+_LEAST = 1e-12
 _NARROWEST, _WIDEST = 1e6, 0.2
 """Bounds of a gamma prior's shape: 1e6 is no variation at all, .2 a standard deviation of 2.2 around 1."""
 
@@ -45,37 +46,63 @@ def edge_probabilities(snapshot: GraphSnapshot, act: Act | None = None) -> EdgeP
     if not shown:
         return _weighted_cascade(snapshot)
     outcomes = count_outcomes(snapshot, act or shown[0])
-    probability = shrunken_rates(outcomes)
-    return EdgeProbabilities(outcomes.source, outcomes.target, probability.astype(np.float32), outcomes.users)
+    return as_edges(outcomes, *posterior(outcomes))
+
+
+def as_edges(outcomes: Outcomes, probability: NDArray[np.floating], count: NDArray[np.floating]) -> EdgeProbabilities:
+    """Return the pairs of the outcomes with these probabilities and counts, each (E,)."""
+    return EdgeProbabilities(
+        outcomes.source,
+        outcomes.target,
+        probability.astype(np.float32),
+        outcomes.users,
+        count.astype(np.float32),
+    )
 
 
 def shrunken_rates(outcomes: Outcomes) -> NDArray[np.float64]:
     """Return P(u->v) of each pair of the outcomes, (E,) in [0, MAX_PROBABILITY]."""
+    return posterior(outcomes)[0]
+
+
+def posterior(outcomes: Outcomes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return P(u->v) of each pair of the outcomes, (E,) in [0, MAX_PROBABILITY], and the trials it is worth, (E,).
+
+    Each factor's posterior is a gamma of shape acts + k, so its relative variance is the inverse of that; those of the
+    sender, the receiver and the pair itself add up. A beta of the same mean and variance is worth (1 - p) / (p V) - 1
+    trials.
+    """
     tried, acted = outcomes.trials, outcomes.successes
     closeness = _closeness(outcomes)
+    u, v = outcomes.source, outcomes.target
     persuasion, receptivity = np.ones(outcomes.users), np.ones(outcomes.users)
+    sure_u = sure_v = np.ones(outcomes.users)
     tie = np.ones(int(closeness.max(initial=0)) + 1)
     rate = (acted.sum() + 0.5) / (tried.sum() + 1.0)
     for _ in range(_ROUNDS):
-        persuasion = _factor(outcomes.source, acted, tried * rate * receptivity[outcomes.target] * tie[closeness],
-                             outcomes.users)  # fmt: skip
-        receptivity = _factor(outcomes.target, acted, tried * rate * persuasion[outcomes.source] * tie[closeness],
-                              outcomes.users)  # fmt: skip
-        product = rate * persuasion[outcomes.source] * receptivity[outcomes.target]
-        tie = _factor(closeness, acted, tried * product, len(tie))
+        persuasion, sure_u = _factor(u, acted, tried * rate * receptivity[v] * tie[closeness], outcomes.users)
+        receptivity, sure_v = _factor(v, acted, tried * rate * persuasion[u] * tie[closeness], outcomes.users)
+        product = rate * persuasion[u] * receptivity[v]
+        tie, _ = _factor(closeness, acted, tried * product, len(tie))
         rate *= (acted.sum() + 0.5) / ((tried * product * tie[closeness]).sum() + 0.5)
-    expected = rate * persuasion[outcomes.source] * receptivity[outcomes.target] * tie[closeness]
+    expected = rate * persuasion[u] * receptivity[v] * tie[closeness]
     shape = prior_shape(acted, tried * expected)
-    return np.clip(expected * (acted + shape) / (tried * expected + shape), 0.0, MAX_PROBABILITY)
+    mean = np.clip(expected * (acted + shape) / (tried * expected + shape), 0.0, MAX_PROBABILITY)
+    variance = 1.0 / sure_u[u] + 1.0 / sure_v[v] + 1.0 / (acted + shape)
+    worth = (1.0 - mean) / (np.maximum(mean, _LEAST) * variance) - 1.0
+    return mean, np.maximum(worth, 1.0)
 
 
 def _factor(
     group: NDArray[np.integer], acted: NDArray[np.float64], expected: NDArray[np.float64], groups: int
-) -> NDArray[np.float64]:
-    """Return each group's ratio of acts to expected acts, (groups,), drawn towards 1 by the estimated prior."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each group's ratio of acts to expected acts drawn towards 1 by the estimated prior, and its gamma's shape.
+
+    Both are (groups,).
+    """
     seen, due = np.bincount(group, acted, groups), np.bincount(group, expected, groups)
     shape = prior_shape(seen, due)
-    return (seen + shape) / (due + shape)
+    return (seen + shape) / (due + shape), seen + shape
 
 
 def prior_shape(seen: NDArray[np.float64], due: NDArray[np.float64]) -> float:

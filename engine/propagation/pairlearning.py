@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.propagation.censoring import between, end_of, exposure
-from engine.propagation.estimation import MAX_PROBABILITY, edge_probabilities, prior_shape, shrunken_rates
+from engine.propagation.estimation import (
+    MAX_PROBABILITY,
+    as_edges,
+    edge_probabilities,
+    posterior,
+    prior_shape,
+    shrunken_rates,
+)
 from engine.propagation.friendpropagation.calibration import LEAST, Logistic, chance_of, fit_logistic
 from engine.propagation.friendpropagation.network import seen_range, standardised
 from engine.propagation.friendpropagation.trees import boost_pairs
@@ -84,7 +91,7 @@ def learned_probabilities(snapshot: GraphSnapshot, seed: int) -> tuple[EdgeProba
     if not shown:
         return edge_probabilities(snapshot), {"model": "ties", "reason": "no share was acted on"}
     outcomes, chance, told = learn_pairs(snapshot, shown[0], seed)
-    edges = EdgeProbabilities(outcomes.source, outcomes.target, chance.astype(np.float32), outcomes.users)
+    edges = as_edges(outcomes, chance, posterior(outcomes)[1])
     for column, name in (("category", "byCategory"), ("kind", "byKind")):
         if column in snapshot.items.columns:
             told[name] = factors_by(snapshot, shown[0], edges, column)

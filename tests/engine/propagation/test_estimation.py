@@ -40,6 +40,26 @@ def test_the_estimate_is_calibrated(world_and_estimate):
     assert abs(estimate.mean() / truth.mean() - 1) < 0.1
 
 
+def test_the_posterior_is_about_as_wide_as_the_truth_is_off(world_and_estimate):
+    truth, estimate, edges = world_and_estimate
+    tried = np.isin(edges.probability, estimate.astype(np.float32))
+    assert (edges.count > 0).all()
+    spread = np.sqrt(edges.probability[tried] * (1 - edges.probability[tried]) / (edges.count[tried] + 1))
+    assert 0.5 < np.sqrt(np.mean((truth - estimate) ** 2)) / np.sqrt(np.mean(spread**2)) < 2
+
+
+def test_trials_count_beside_those_of_the_prior():
+    def worth(count: int) -> float:
+        shares = [(u, -1) for u in range(10) for _ in range(count)]
+        friends = [(u, 10 + v, 1.0) for u in range(10) for v in range(10)]
+        opens = [(count * u + n, 10 + v) for u in range(10) for v in range(10) for n in range(count * (u + v) // 40)]
+        edges = edge_probabilities(snapshot(shares=shares, friends=friends, opens=opens, users=20))
+        at = np.flatnonzero((edges.source == 8) & (edges.target == 18))
+        return float(edges.count[at][0])
+
+    assert 3 < worth(200) / worth(20) < 30
+
+
 def test_follows_that_never_led_to_anything_are_nearly_impossible(world_and_estimate):
     _, estimate, edges = world_and_estimate
     assert len(edges.source) > len(estimate)
