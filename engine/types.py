@@ -156,8 +156,8 @@ class EdgeProbabilities:
     nodes: int
     """Number of users U."""
     count: NDArray[np.float32] | None = None
-    """(E,) trials that P is worth, its prior's included: its posterior is about Beta(p count, (1 - p) count), and a trial
-    that succeeds moves it to (p count + 1) / (count + 1). None: not known."""
+    """(E,) trials that P is worth, its prior's included: the posterior is about Beta(p count, (1 - p) count), and a
+    trial that succeeds moves P to (p count + 1) / (count + 1). None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,37 @@ def draw_plan(plan: dict[str, Any], file: Path) -> None:
     axes.set_title(f"{plan['itemId'] or plan['category']}, model {plan['modelVersion']}", parse_math=False)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(file, format="png", dpi=120)
+
+
+def draw_reliability(bins: Sequence[Mapping[str, float]], title: str, file: Path) -> None:
+    """Draw what was observed against what was predicted, by bin, with two standard errors, and write it as PNG.
+
+    Args:
+        bins: `predicted`, `observed` and `count` of each.
+        title: above the picture.
+        file: where to.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    predicted, observed = ([each[name] for each in bins] for name in ("predicted", "observed"))
+    error = [2.0 * (each["observed"] * (1.0 - each["observed"]) / each["count"]) ** 0.5 for each in bins]
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes = FigureCanvasAgg(figure).figure.add_subplot()
+    end = 1.1 * max(*predicted, *(low + more for low, more in zip(observed, error, strict=True)), 1e-6)
+    axes.plot([0, end], [0, end], ":", color="#566270", label="as predicted")
+    axes.errorbar(predicted, observed, yerr=error, fmt="o-", color="#1f5f8f", capsize=3, label="observed")
+    axes.set_xlabel("predicted probability")
+    axes.set_ylabel("share that acted")
+    axes.set_title(title, parse_math=False)
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, end)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(file, format="png", dpi=120)

@@ -42,6 +42,8 @@ def register(commands: Any) -> None:
     spreading.add_argument("--seeds", type=int, default=50, metavar="K", help="how many (default 50)")
     spreading.add_argument("--epsilon", type=float, default=0.1, help="of the guarantee (default .1)")
     spreading.add_argument("--budget-s", type=float, default=0.0, metavar="T", help="processor seconds to spend")
+    joining = evaluate.add_argument_group("friend-propagation")
+    joining.add_argument("--png", type=Path, metavar="FILE", help="draw what was observed against what was predicted")
     following = evaluate.add_argument_group("next-sharer")
     following.add_argument(
         "--rolling", action="store_true", help="against counting at five time cuts before the test, in pairs; no test"
@@ -169,9 +171,17 @@ def _influence(arguments: argparse.Namespace, _show: Progress) -> dict[str, Any]
 
 
 def _friend_propagation(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
+    from engine.errors import DataError
     from engine.propagation.friendpropagation.evaluate import evaluate_friends
 
-    return evaluate_friends(arguments.data, seed=arguments.seed, report=show)
+    if arguments.png is not None and not arguments.png.parent.is_dir():
+        raise DataError(f"{arguments.png.parent}: no such folder")
+    found = evaluate_friends(arguments.data, seed=arguments.seed, report=show)
+    if arguments.png is not None:
+        from kith.picture import draw_reliability
+
+        draw_reliability(found["reliability"], f"friend-propagation, {arguments.data.name}", arguments.png)
+    return found
 
 
 def _next_sharer(arguments: argparse.Namespace, show: Progress) -> dict[str, Any]:
