@@ -27,7 +27,7 @@ from engine.interest.ranker import Ranker
 from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.lists import named, similar_items, strongest
-from engine.propagation.formulafit import fit_item_formula
+from engine.propagation.formulafit import figures, fit_item_formula, fit_user_formula
 from engine.propagation.pairlearning import learned_probabilities
 from engine.propagation.sharetarget.shop import learn
 from engine.propagation.waiting import learn_delays
@@ -183,13 +183,14 @@ def _start(
 
 def _formula(snapshot: GraphSnapshot, ranker: Ranker, seed: int) -> dict[str, Any]:
     """Return the weights of the propagation formula under the names they are served by, and what fitted them."""
-    fitted = fit_item_formula(
+    of_items = fit_item_formula(
         snapshot, ranker.user_embedding, ranker.models.encoder.item_embedding, np.random.default_rng([seed, 3])
     )
-    if fitted is None:
-        return {"formula": None}
-    weights, told = fitted
-    return {ALPHA: weights.alpha, BETA: weights.beta, "formula": told}
+    of_users = fit_user_formula(snapshot)
+    told: dict[str, Any] = {"formula": {"items": of_items and of_items[1], "users": of_users}}
+    if of_items is not None:
+        told |= {ALPHA: of_items[0].alpha, BETA: of_items[0].beta}
+    return told | (figures(of_users) if of_users is not None else {})
 
 
 def _positives(settings: TrainSettings) -> dict[str, Any]:

@@ -129,7 +129,12 @@ def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
 
 
-def fit(tie_term: NDArray[np.floating], act_term: NDArray[np.floating], outcome: NDArray[np.floating]) -> Weights:
+def fit(
+    tie_term: NDArray[np.floating],
+    act_term: NDArray[np.floating],
+    outcome: NDArray[np.floating],
+    trials: NDArray[np.floating] | None = None,
+) -> Weights:
     """Return alpha, beta in [0, MAX_WEIGHT] of least binary cross-entropy on held-out outcomes.
 
     The model is linear in its weights, so each round is a least-squares problem whose rows are weighted by
@@ -139,7 +144,8 @@ def fit(tie_term: NDArray[np.floating], act_term: NDArray[np.floating], outcome:
     Args:
         tie_term: (P,) S / D.
         act_term: (P,) C / N.
-        outcome: (P,) 1 where the user acted, else 0.
+        outcome: (P,) 1 where the user acted, else 0; of several trials the share that did.
+        trials: (P,) how many each row stands for, > 0; None: 1 each.
 
     Raises:
         DataError: no rows, or lengths that differ.
@@ -148,15 +154,22 @@ def fit(tie_term: NDArray[np.floating], act_term: NDArray[np.floating], outcome:
         raise DataError("fitting the formula takes as many terms as outcomes, and at least one")
     x = np.stack([tie_term, act_term], axis=1).astype(np.float64)
     y = np.asarray(outcome, np.float64)
-    best, best_loss, importance = np.zeros(2), np.inf, np.ones(len(y))
+    counted = np.ones(len(y)) if trials is None else np.asarray(trials, np.float64)
+    best, best_loss, importance = np.zeros(2), np.inf, counted
     for _ in range(_ROUNDS):
         weights = _bounded_least_squares(x, y, importance)
         p = np.clip(x @ weights, _EDGE, 1.0 - _EDGE)
-        loss = float(-np.mean(y * np.log(p) + (1.0 - y) * np.log1p(-p)))
+        loss = cross_entropy(p, y, counted)
         if loss < best_loss:
             best, best_loss = weights, loss
-        importance = 1.0 / (p * (1.0 - p))
+        importance = counted / (p * (1.0 - p))
     return Weights(float(best[0]), float(best[1]))
+
+
+def cross_entropy(p: NDArray[np.float64], outcome: NDArray[np.float64], trials: NDArray[np.float64]) -> float:
+    """Return the mean binary cross-entropy of chances, each clipped a little, over all trials, in nats."""
+    p = np.clip(p, _EDGE, 1.0 - _EDGE)
+    return float(-np.average(outcome * np.log(p) + (1.0 - outcome) * np.log1p(-p), weights=trials))
 
 
 def _bounded_least_squares(

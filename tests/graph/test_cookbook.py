@@ -153,6 +153,25 @@ def test_the_formula_tells_its_terms(graph: Graph, cypher: Any) -> None:
     cypher("MATCH (m:ModelVersion) REMOVE m.propagationAlpha, m.propagationBeta")
 
 
+def test_the_user_form_tells_its_terms(graph: Graph, cypher: Any) -> None:
+    # ann has ties of 1 (ben), 3 (cat) and 1 (dan), shared once, and dan reshared that.
+    found = {row[1]: row[2:] for row in rows(graph, "influence_terms", userId="ann")}
+    assert found["dan"] == (1.0, 5.0, 1, 1, 0.1, 0.5, 0.6, None, "v1")
+    assert found["cat"] == (3.0, 5.0, 0, 1, 0.3, 0.0, 0.3, 0.25, "v1")
+    cypher(
+        "MATCH (m:ModelVersion {modelVersion: 'v1'}) SET m.influenceAlpha = 1.0, m.influenceBeta = 0.25, "
+        "m.influenceTieBySender = 0, m.influenceActBySender = 0, m.influenceByReshares = 0"
+    )
+    # By the receiver: dan's one tie is ann's, cat's are worth 4. dan opened one share, ann's; cat one, ben's.
+    found = {row[1]: row[2:] for row in rows(graph, "influence_terms", userId="ann")}
+    assert found["dan"] == (1.0, 1.0, 1, 1, 1.0, 0.25, 1.0, None, "v1")
+    assert found["cat"] == (3.0, 4.0, 0, 1, 0.75, 0.0, 0.75, 0.25, "v1")
+    cypher(
+        "MATCH (m:ModelVersion) REMOVE m.influenceAlpha, m.influenceBeta, m.influenceTieBySender, "
+        "m.influenceActBySender, m.influenceByReshares"
+    )
+
+
 def test_one_item_spreads_this_week_and_another_did_before(graph: Graph) -> None:
     spreading = ("i00", "thing i00", "books", 5, 4, 0, 5)
     assert rows(graph, "spreading_items") == [spreading]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.propagation.formulafit import LEAST_ACTS, SETTLED_S, fit_item_formula
+from engine.propagation.formulafit import LEAST_ACTS, SETTLED_S, fit_item_formula, fit_user_formula
 from engine.types import Edges, GraphSnapshot, Nodes
 
 DAY = 86_400
@@ -77,3 +77,62 @@ def test_where_nothing_is_passed_on_nothing_is_fitted():
     assert fit_item_formula(snapshot, users, items, np.random.default_rng(0)) is None
     few, users, items = made(0.3, 0.2, shares=5)
     assert fit_item_formula(few, users, items, np.random.default_rng(0)) is None
+
+
+def between_users(tie_side: str, alpha: float, beta: float) -> GraphSnapshot:
+    """Friends who open each other's shares by the user form: the first half of the shares at random, then by C / N."""
+    rng = np.random.default_rng(3)
+    users, each = 60, 60
+    pairs = [(a, b) for a in range(users) for b in range(a + 1, users) if rng.random() < 0.15]
+    strength = {pair: float(rng.choice([0.2, 1.0, 3.0])) for pair in pairs}
+    ties = strength | {(b, a): s for (a, b), s in strength.items()}
+    total = {u: sum(s for (a, _), s in ties.items() if a == u) for u in range(users)}
+    keen = {pair: float(rng.random() < 0.3) * 0.5 for pair in ties}
+    shares, opens = [], []
+    for n in range(users * each):
+        u = int(rng.integers(users))
+        shares.append((u, -1, DAY + 100 * n))
+        for (a, v), s in ties.items():
+            if a != u:
+                continue
+            end = u if tie_side == "sender" else v
+            if rng.random() < alpha * s / total[end] + beta * keen[a, v]:
+                opens.append((n, v, DAY + 100 * n + 1))
+    table, opened = np.array(shares, np.int64), np.array(opens, np.int64)
+    none = np.zeros(0, np.int32)
+    return GraphSnapshot(
+        "s", DAY + 100 * users * each,
+        Nodes(np.array([f"u{n:04}" for n in range(users)], object)),
+        Nodes(np.array(["i0"], object)),
+        Edges(none, none, {"type": np.zeros(0, np.int8), "occurred_at_s": np.zeros(0, np.int64),
+                           "count": np.zeros(0, np.uint16), "rating": np.zeros(0, np.float32)}),
+        Edges(np.array([a for a, _ in pairs], np.int32), np.array([b for _, b in pairs], np.int32),
+              {"strength": np.array(list(strength.values()), np.float32), "since_s": np.full(len(pairs), -1)}),
+        Edges(none, none, {"since_s": np.zeros(0, np.int64)}),
+        Edges(table[:, 0].astype(np.int32), np.zeros(len(table), np.int32),
+              {"parent": table[:, 1].astype(np.int32), "occurred_at_s": table[:, 2],
+               "depth": np.zeros(len(table), np.int32)}),
+        Edges(none, none, {}),
+        Edges(opened[:, 0].astype(np.int32), opened[:, 1].astype(np.int32), {"occurred_at_s": opened[:, 2]}),
+        np.array([f"s{n}" for n in range(len(table))], object),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["sender", "receiver"])
+def test_the_side_that_divides_the_tie_is_found(side):
+    told = fit_user_formula(between_users(side, 0.8, 0.0))
+    assert told["tieSide"] == side
+    assert told["alpha"] == pytest.approx(0.8, abs=0.2)
+    assert told["bce"] < told["bceBase"]
+
+
+def test_who_acted_before_acts_again():
+    # C / N of the sender is the pair's own rate: beta is 1, and ties tell nothing.
+    told = fit_user_formula(between_users("sender", 0.0, 1.0))
+    assert told["actSide"] == "sender"
+    assert told["beta"] == pytest.approx(1.0, abs=0.15)
+    assert told["alpha"] < 0.1
+
+
+def test_without_acts_there_is_no_user_form():
+    assert fit_user_formula(made(0.0, 0.0, act="open")[0]) is None
