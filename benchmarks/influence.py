@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from engine.influence import rrsets
 from engine.influence.coverage import Limits, choose
 from engine.influence.diffusion import simulate
-from engine.influence.evaluate import read_graph, reversed_pagerank
+from engine.influence.evaluate import read_graph
+from engine.influence.pagerank import reversed_pagerank
 from engine.influence.scoring import percentiles, score_users
 from engine.influence.seeding import Effort, choose_seeds
 from engine.propagation.estimation import edge_probabilities

@@ -16,6 +16,7 @@ from engine.influence import rrsets
 from engine.influence.coverage import Limits
 from engine.influence.diffusion import Spread, simulate
 from engine.influence.network import outgoing
+from engine.influence.pagerank import reversed_pagerank
 from engine.influence.seeding import Effort, choose_seeds
 from engine.types import EdgeProbabilities
 
@@ -25,7 +26,6 @@ PRECISE = 0.001
 RUNS, MOST_RUNS = 200, 200_000
 SIMULATED_S = 10.0
 """Processor seconds for one simulation at most."""
-DAMPING, ROUNDS = 0.85, 100
 
 
 def evaluate_influence(
@@ -106,24 +106,6 @@ def judge(edges: EdgeProbabilities, users: NDArray[np.integer], seed: int) -> Sp
         if error <= PRECISE * mean or runs >= MOST_RUNS or time.process_time() - began_s > SIMULATED_S:
             return Spread(mean, error)
         batch = min(batch * 2, MOST_RUNS - runs)
-
-
-def reversed_pagerank(edges: EdgeProbabilities) -> NDArray[np.float64]:
-    """Return PageRank (N,) where everybody passes rank on to those who influence them, by probability.
-
-    Brin and Page, The anatomy of a large-scale hypertextual web search engine, 1998, on the reversed graph.
-    """
-    weight = np.asarray(edges.probability, np.float64)
-    total = np.bincount(edges.target, weight, edges.nodes)
-    share = np.divide(weight, total[edges.target], out=np.zeros(len(weight)), where=total[edges.target] > 0)
-    rank = np.full(edges.nodes, 1.0 / max(edges.nodes, 1))
-    for _ in range(ROUNDS):
-        passed = np.bincount(edges.source, rank[edges.target] * share, edges.nodes)
-        after = DAMPING * (passed + rank[total == 0].sum() / edges.nodes) + (1.0 - DAMPING) / edges.nodes
-        if np.abs(after - rank).sum() < 1e-9:
-            return after
-        rank = after
-    return rank
 
 
 def read_graph(path: Path, model: str) -> EdgeProbabilities:

@@ -13,6 +13,11 @@ from engine.errors import DataError
 
 MAX_EVENTS = 20_000_000
 """Events of all cascades together; a file with more is refused before memory is."""
+MAX_LINKS = 20_000_000
+"""Links of a file, likewise."""
+SHORTEST, LONGEST = 2, 500
+"""Users of a cascade that public protocols keep."""
+_LARGEST_USER = 2**62
 _LATEST_S = 1e11
 """Times are seconds of this millennium or small offsets; anything larger is another unit."""
 
@@ -134,6 +139,57 @@ def from_folder(folder: Path) -> Cascades:
     if not times:
         raise DataError(f"{path}: line 1: holds no cascade")
     return cascades_of(times, users)
+
+
+def of_distinct_users(cascades: Cascades) -> Cascades:
+    """Return the cascades of SHORTEST to LONGEST users by their start; of a user's events in one the first counts.
+
+    Public protocols count so; cascades of equal starts stay as they were listed.
+
+    Raises:
+        DataError: the cascades have no users.
+    """
+    if cascades.user is None:
+        raise DataError("the users of the events are needed")
+    order = np.lexsort((np.arange(len(cascades.user)), cascades.user, cascades.cascade_of))
+    again = np.zeros(len(cascades.user), np.bool_)
+    again[order[1:]] = (np.diff(cascades.user[order]) == 0) & (np.diff(cascades.cascade_of[order]) == 0)
+    indptr = np.concatenate([[0], np.cumsum(~again)])[cascades.indptr]
+    once = Cascades(cascades.start_s, indptr, cascades.seconds[~again], cascades.user[~again])
+    size = np.diff(indptr)
+    rows = np.flatnonzero((size >= SHORTEST) & (size <= LONGEST))
+    return once.take(rows[np.argsort(once.start_s[rows], kind="stable")])
+
+
+def links_from_folder(folder: Path) -> NDArray[np.int64]:
+    """Read `edges.txt`, a link `USER,USER` a line, and return its links (L, 2) as they stand there.
+
+    Raises:
+        DataError: the file is missing or malformed; the message names file, line and reason.
+    """
+    path = Path(folder) / "edges.txt"
+    ends: list[tuple[int, int]] = []
+    number = 0
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                if len(ends) >= MAX_LINKS:
+                    raise DataError(f"{path}: line {number}: more than {MAX_LINKS:,} links")
+                wrong = f"{path}: line {number}: {line.strip()[:40]!r} is not USER,USER"
+                try:
+                    source, target = map(int, line.split(","))
+                except ValueError:
+                    raise DataError(wrong) from None
+                if max(abs(source), abs(target)) >= _LARGEST_USER:
+                    raise DataError(f"{wrong}: a user is too large a number")
+                ends.append((source, target))
+    except FileNotFoundError:
+        raise DataError(f"{path}: line 1: there is no such file") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: line {number + 1}: is not text in UTF-8") from None
+    return np.array(ends, np.int64).reshape(-1, 2)
 
 
 def _events(line: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

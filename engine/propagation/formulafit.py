@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine.propagation.censoring import between, end_of, exposure
 from engine.propagation.formula import Circles, Side, Weights, cross_entropy, fit, ratio
-from engine.propagation.outcomes import FRIEND, acts_shown, count_outcomes
+from engine.propagation.outcomes import FRIEND, acts_of, acts_shown, count_outcomes
 from engine.types import GraphSnapshot
 
 MOST_ROWS = 400_000
@@ -62,7 +62,8 @@ def fit_item_formula(
     kept[rng.permutation(share_row)[: int(np.searchsorted(rows, MOST_ROWS)) + 1]] = True
     order = np.lexsort((np.arange(len(at_s)), at_s, item))
     row, friend, strength = _rows(order, user, item, kept, circles.indptr, circles.friend, circles.strength)
-    acted = np.isin(row * len(snapshot.users) + friend, _acts(snapshot, shown[0]))
+    shares, actors = acts_of(snapshot, shown[0])
+    acted = np.isin(row * len(snapshot.users) + friend, shares * len(snapshot.users) + actors)
     if acted.sum() < LEAST_ACTS:
         return None
     near = np.einsum("nd,nd->n", user_embedding[friend], item_embedding[item[row]], dtype=np.float64)
@@ -139,16 +140,6 @@ def figures(told: dict[str, Any]) -> dict[str, float | int]:
         "influenceActBySender": int(told["actSide"] == "sender"),
         "influenceByReshares": int(told["act"] == "reshare"),
     }
-
-
-def _acts(snapshot: GraphSnapshot, act: str) -> NDArray[np.int64]:
-    """Return the keys (share row * users + user) of all acts, unsorted."""
-    users = len(snapshot.users)
-    if act == "open":
-        return snapshot.opens.source.astype(np.int64) * users + snapshot.opens.target
-    parent = np.asarray(snapshot.shares.columns["parent"], np.int64)
-    child = np.flatnonzero(parent >= 0)
-    return parent[child] * users + snapshot.shares.source[child]
 
 
 @numba.njit(cache=True, nogil=True)

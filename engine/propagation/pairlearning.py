@@ -28,7 +28,7 @@ from engine.propagation.estimation import (
 from engine.propagation.friendpropagation.calibration import LEAST, Logistic, chance_of, fit_logistic
 from engine.propagation.friendpropagation.network import seen_range, standardised
 from engine.propagation.friendpropagation.trees import boost_pairs
-from engine.propagation.outcomes import Act, Outcomes, acts_of, acts_shown, count_outcomes
+from engine.propagation.outcomes import Act, acts_of, acts_shown, count_outcomes
 from engine.propagation.pairsnapshot import MAX_PAIRS, NAMES, signals_of_pairs
 from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.serving.sharetarget.trees import Trees
@@ -90,8 +90,7 @@ def learned_probabilities(snapshot: GraphSnapshot, seed: int) -> tuple[EdgeProba
     shown = acts_shown(snapshot)
     if not shown:
         return edge_probabilities(snapshot), {"model": "ties", "reason": "no share was acted on"}
-    outcomes, chance, told = learn_pairs(snapshot, shown[0], seed)
-    edges = as_edges(outcomes, chance, posterior(outcomes)[1])
+    edges, told = learn_pairs(snapshot, shown[0], seed)
     for column, name in (("category", "byCategory"), ("kind", "byKind")):
         if column in snapshot.items.columns:
             told[name] = factors_by(snapshot, shown[0], edges, column)
@@ -118,33 +117,30 @@ def factors_by(snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, colu
     return {str(names[at]): round(float(factor[at]), 4) for at in most if due[at] > 0 and names[at]}
 
 
-def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[Outcomes, Float, dict[str, Any]]:
-    """Return the pairs of the snapshot, P of each (E,), and what was compared.
+def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[EdgeProbabilities, dict[str, Any]]:
+    """Return P of the pairs of the snapshot, worth as many trials as the rate is, and what was compared.
 
     The learned model is used if its cross-entropy on the second window is below the shrunken rate's by more than the
     standard error of the difference (senders as units); then it is fitted anew on both windows. Else, or where a window
     has fewer than FEWEST acts, P is the shrunken rate.
     """
     outcomes = count_outcomes(snapshot, act, exposure(snapshot, end_of(snapshot)))
-    rate = shrunken_rates(outcomes)
+    rate, worth = posterior(outcomes)
+    by_rate = as_edges(outcomes, rate, worth)
     bounds = _bounds(snapshot)
     if bounds is None:
-        return outcomes, rate, {"model": "rate", "reason": "too few shares with a time"}
+        return by_rate, {"model": "rate", "reason": "too few shares with a time"}
     if len(rate) > MAX_PAIRS:
-        return outcomes, rate, {"model": "rate", "reason": f"more than {MAX_PAIRS:,} pairs"}
+        return by_rate, {"model": "rate", "reason": f"more than {MAX_PAIRS:,} pairs"}
     first, second = (_window(snapshot, act, *span, seed) for span in pairwise(bounds))
     acts = [int(window.acts.sum()) for window in (first, second)]
     if min(acts) < FEWEST:
-        return (
-            outcomes,
-            rate,
-            {"model": "rate", "reason": f"{min(acts)} acts in a window; at least {FEWEST} are needed"},
-        )
+        return by_rate, {"model": "rate", "reason": f"{min(acts)} acts in a window; at least {FEWEST} are needed"}
     told = _compare(_fit([first], seed), second) | {"act": act, "acts": acts}
     if told["model"] == "rate":
-        return outcomes, rate, told
+        return by_rate, told
     signals = signals_of_pairs(snapshot, outcomes, rate, end_of(snapshot), seed)
-    return outcomes, _fit([first, second], seed).chance(signals), told
+    return as_edges(outcomes, _fit([first, second], seed).chance(signals), worth), told
 
 
 def _bounds(snapshot: GraphSnapshot) -> list[int] | None:

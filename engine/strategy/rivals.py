@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.influence.coverage import Limits
+from engine.influence.pagerank import reversed_pagerank
 from engine.types import EdgeProbabilities
 
-DAMPING = 0.85
 ROUNDS = 50
+"""Of PageRank."""
 
 
 def by_degree(edges: EdgeProbabilities) -> NDArray[np.int64]:
@@ -20,16 +21,9 @@ def by_degree(edges: EdgeProbabilities) -> NDArray[np.int64]:
 def by_pagerank(edges: EdgeProbabilities) -> NDArray[np.int64]:
     """Return users by PageRank on the reversed ties, highest first: they reach users whom few others reach.
 
-    Brin and Page, The anatomy of a large-scale hypertextual web search engine, 1998; ties are not weighted, whoever
-    has none spreads evenly.
+    Ties are not weighted.
     """
-    users = edges.nodes
-    degree = np.bincount(edges.target, minlength=users)
-    rank = np.full(users, 1.0 / max(users, 1))
-    for _ in range(ROUNDS):
-        given = np.divide(rank, degree, out=np.zeros(users), where=degree > 0)
-        passed = np.bincount(edges.source, given[edges.target], users)
-        rank = (1.0 - DAMPING) / users + DAMPING * (passed + rank[degree == 0].sum() / users)
+    rank = reversed_pagerank(edges, np.ones(len(edges.source)), ROUNDS)
     return np.argsort(-np.round(rank, 15), kind="stable")
 
 

@@ -16,14 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.propagation.cascades import Cascades, from_folder
+from engine.propagation.cascades import (
+    LONGEST,
+    SHORTEST,
+    Cascades,
+    from_folder,
+    links_from_folder,
+    of_distinct_users,
+)
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-SHORTEST, LONGEST = 2, 500
-"""Users of a cascade that is kept."""
-MAX_LINKS = 20_000_000
 MAX_PAIRS = 4_000_000
 """Pairs of one call; where there are more, places of cascades are drawn."""
 LEAST = 10
@@ -106,10 +110,11 @@ def read_folder(folder: Path) -> Folder:
         DataError: a file is missing or malformed, or holds too few cascades; the message names file, line and reason.
     """
     read = from_folder(folder)
-    source, target = links_from_folder(folder)
+    links = links_from_folder(folder)
+    source, target = links[links[:, 0] != links[:, 1]].T
     if not len(source):
         raise DataError(f"{Path(folder) / 'edges.txt'}: line 1: holds no link between two users")
-    cascades = _kept(read)
+    cascades = of_distinct_users(read)
     if len(cascades) < LEAST:
         raise DataError(
             f"{Path(folder) / 'cascades.txt'}: line 1: {len(cascades)} cascades of {SHORTEST} to {LONGEST} users; "
@@ -118,38 +123,6 @@ def read_folder(folder: Path) -> Folder:
     ids = np.unique(np.concatenate([cascades.user, source, target]))
     dense = Cascades(cascades.start_s, cascades.indptr, cascades.seconds, np.searchsorted(ids, cascades.user))
     return Folder(dense, neighbours_of(np.searchsorted(ids, source), np.searchsorted(ids, target), len(ids)))
-
-
-def links_from_folder(folder: Path) -> tuple[Int, Int]:
-    """Read `edges.txt`, a link `USER,USER` a line; links of a user to themselves are left out.
-
-    Raises:
-        DataError: the file is missing or malformed; the message names file, line and reason.
-    """
-    path = Path(folder) / "edges.txt"
-    ends: list[tuple[int, int]] = []
-    number = 0
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    source, target = map(int, line.split(","))
-                except ValueError:
-                    raise DataError(f"{path}: line {number}: {line.strip()[:40]!r} is not USER,USER") from None
-                if max(abs(source), abs(target)) >= 2**62:
-                    raise DataError(f"{path}: line {number}: a user is too large a number")
-                if len(ends) >= MAX_LINKS:
-                    raise DataError(f"{path}: line {number}: more than {MAX_LINKS:,} links")
-                if source != target:
-                    ends.append((source, target))
-    except FileNotFoundError:
-        raise DataError(f"{path}: line 1: there is no such file") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: line {number + 1}: is not text in UTF-8") from None
-    both = np.array(ends, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
 
 
 def neighbours_of(source: Int, target: Int, users: int) -> Neighbours:
@@ -176,19 +149,6 @@ def pairs_of(folder: Folder, rows: Int, rng: np.random.Generator | None = None) 
             raise DataError(f"up to {most:,} pairs to score; at most {MAX_PAIRS:,} are")
         asked &= rng.random(len(asked)) < MAX_PAIRS / most
     return Pairs(*_pairs((cascades.indptr, cascades.user), asked, (ties.indptr, ties.user), rows))
-
-
-def _kept(cascades: Cascades) -> Cascades:
-    """Return the cascades of SHORTEST to LONGEST users by start, of each user the first event."""
-    order = np.lexsort((np.arange(len(cascades.user)), cascades.user, cascades.cascade_of))
-    again = np.zeros(len(cascades.user), np.bool_)
-    same = (np.diff(cascades.user[order]) == 0) & (np.diff(cascades.cascade_of[order]) == 0)
-    again[order[1:]] = same
-    indptr = np.concatenate([[0], np.cumsum(~again)])[cascades.indptr]
-    once = Cascades(cascades.start_s, indptr, cascades.seconds[~again], cascades.user[~again])
-    size = np.diff(indptr)
-    rows = np.flatnonzero((size >= SHORTEST) & (size <= LONGEST))
-    return once.take(rows[np.argsort(once.start_s[rows], kind="stable")])
 
 
 @numba.njit(cache=True)

@@ -15,8 +15,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.propagation.cascades import LONGEST
 from engine.propagation.nextsharer.memory import EVENTS, Memory
-from engine.propagation.nextsharer.sequences import LONGEST, Float, Int, Sequences
+from engine.propagation.nextsharer.sequences import Float, Int, Sequences
 
 PLACES = 100
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.errors import DataError, TrainingError
+from engine.propagation.cascades import LONGEST, SHORTEST
 from engine.propagation.nextsharer.ending import Ending, learn_ending
 from engine.propagation.nextsharer.memory import Memory, remember
 from engine.propagation.nextsharer.metrics import values
 from engine.propagation.nextsharer.questions import make_questions, positions
-from engine.propagation.nextsharer.sequences import LONGEST, SHORTEST, Float, Int, Links, Sequences
+from engine.propagation.nextsharer.sequences import Float, Int, Links, Sequences
 from engine.propagation.sharetarget.boosting import TreeSettings
 from engine.propagation.sharetarget.examples import Examples, joined
 from engine.propagation.sharetarget.ranks import ranks

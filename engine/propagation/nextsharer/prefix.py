@@ -8,8 +8,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.propagation.cascades import LONGEST
 from engine.propagation.nextsharer.memory import EVENTS, FADE, Memory
-from engine.propagation.nextsharer.sequences import LONGEST, Float, Int
+from engine.propagation.nextsharer.sequences import Float, Int
 
 ROWS = 8
 NEAR, MID, LATER, QUICK, NEXT, BEFORE, FRESH, PART = range(ROWS)

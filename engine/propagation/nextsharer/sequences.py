@@ -9,17 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.propagation.cascades import Cascades, from_folder
+from engine.propagation.cascades import Cascades, from_folder, links_from_folder, of_distinct_users
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-SHORTEST, LONGEST = 2, 500
-"""Users of a cascade that is learned from or asked about."""
 POSITIONS = 200
 """Users of a cascade, at most, that are asked about; published protocols cut it there, its end mark included."""
-MAX_LINKS = 20_000_000
-"""Links of a file; one with more is refused before memory is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ def read_folder(folder: Path) -> tuple[Sequences, Links, Int]:
         DataError: a file is malformed or cascades.txt is missing; the message names file, line and reason.
     """
     cascades = from_folder(folder)
-    pairs = _read_links(Path(folder) / "edges.txt")
+    pairs = links_from_folder(folder) if (Path(folder) / "edges.txt").exists() else np.zeros((0, 2), np.int64)
     if cascades.user is None:
         raise DataError(f"{Path(folder) / 'cascades.txt'}: line 1: holds no users")
     ids = np.unique(np.concatenate([cascades.user, pairs.reshape(-1)]))
@@ -95,35 +91,6 @@ def sequences_of(cascades: Cascades, user: Int, users: int) -> Sequences:
         user: (E,) whose event it is, [0, users).
         users: how many there are.
     """
-    of = cascades.cascade_of
-    first = np.zeros(len(user), dtype=bool)
-    first[np.unique(of * users + user, return_index=True)[1]] = True
-    counts = np.bincount(of[first], minlength=len(cascades))
-    bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    time_s = (cascades.start_s[of] + cascades.seconds)[first]
-    whole = Sequences(bounds, user[first].astype(np.int64), time_s, users)
-    kept = np.flatnonzero((counts >= SHORTEST) & (counts <= LONGEST))
-    return whole.take(kept[np.argsort(cascades.start_s[kept], kind="stable")])
-
-
-def _read_links(path: Path) -> Int:
-    """Return (L, 2) the links of a file, none where there is no file."""
-    pairs: list[tuple[int, int]] = []
-    if not path.exists():
-        return np.zeros((0, 2), np.int64)
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                if len(pairs) >= MAX_LINKS:
-                    raise DataError(f"{path}: line {number}: more than {MAX_LINKS:,} links")
-                try:
-                    source, target = line.split(",")
-                    pairs.append((int(source), int(target)))
-                    np.int64(pairs[-1][0]), np.int64(pairs[-1][1])
-                except (ValueError, OverflowError):
-                    raise DataError(f"{path}: line {number}: {line.strip()[:40]!r} is not USER,USER") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: line {len(pairs) + 1}: is not text in UTF-8") from None
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    kept = of_distinct_users(Cascades(cascades.start_s, cascades.indptr, cascades.seconds, user))
+    time_s = kept.start_s[kept.cascade_of] + kept.seconds
+    return Sequences(kept.indptr, kept.user.astype(np.int64), time_s, users)

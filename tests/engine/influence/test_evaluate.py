@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
-from engine.influence.evaluate import evaluate_influence, judge, read_graph, reversed_pagerank
+from engine.influence.evaluate import evaluate_influence, judge, read_graph
+from engine.influence.pagerank import reversed_pagerank
 from tests.engine.influence.graphs import KNOWN, random_graph
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
+from engine.propagation import cascades as reading
+from engine.propagation.cascades import links_from_folder
 from engine.propagation.friendpropagation import pairs as module
-from engine.propagation.friendpropagation.pairs import links_from_folder, neighbours_of, pairs_of, read_folder
+from engine.propagation.friendpropagation.pairs import neighbours_of, pairs_of, read_folder
 from tests.engine.propagation.friendpropagation.shop import hand
 
 PUBLIC_DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[5] / "shared" / "data"))
@@ -80,7 +82,7 @@ def test_links_that_are_missing_no_text_or_too_many(tmp_path, monkeypatch):
     (tmp_path / "edges.txt").write_bytes(b"1,2\n\xff\xfe,3\n")
     with pytest.raises(DataError, match="is not text"):
         links_from_folder(tmp_path)
-    monkeypatch.setattr(module, "MAX_LINKS", 1)
+    monkeypatch.setattr(reading, "MAX_LINKS", 1)
     (tmp_path / "edges.txt").write_text("1,2\n2,3\n")
     with pytest.raises(DataError, match="line 2: more than 1 links"):
         links_from_folder(tmp_path)
