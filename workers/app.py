@@ -16,6 +16,7 @@ from graph import logs
 from graph.settings import Settings
 from workers import process, queue
 from workers.broker import SteadyAMQP
+from workers.pool import LookAfterChildren
 
 SWEEP_EVERY_S = 15.0
 COPY_EVERY_S = 300.0
@@ -108,6 +109,7 @@ def configuration() -> dict[str, Any]:
 
 app = Celery("kith", amqp=SteadyAMQP, set_as_current=True)
 app.add_defaults(configuration)
+app.steps["worker"].add(LookAfterChildren)  # type: ignore[index]
 
 
 @celeryd_init.connect
