@@ -11,6 +11,9 @@ networks, KDD 2007, section 3): where the number of users binds, what is cheap p
 greedy reached on this pool is held against a bound of its own: at any time f(best) <= f(chosen so far) + the largest
 sum of gains that the budget can still buy from nothing (OPIM: Tang, Tang, Xiao, Yuan, Online processing algorithms for
 influence maximization, SIGMOD 2018, section 5).
+
+Most users are worth so little that they are never in question: the choice and the bounds look at the few that are worth
+most at first (`_Shortlist`), and at everybody only when one of these falls below what the others may still be worth.
 """
 
 from __future__ import annotations
@@ -28,7 +31,11 @@ from engine.influence.rrsets import Pool
 LOOKS = 10
 """How often during the choice the bound is computed."""
 BINS = 2_048
-NO_GROUP = -1
+SHORT, SHORTEST = 16, 1_024
+"""A shortlist has about so many users for each that may be chosen, and so many at least."""
+ROUNDED = 1.0 - 1e-12
+"""A floor is so much lower, for the rounding of a histogram's edges."""
+_NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +107,17 @@ class _Purse(NamedTuple):
     """What may be bought."""
 
     cost: NDArray[np.float64]
-    """(U,)"""
-    priced: NDArray[np.float64]
-    """(U,) the same where it matters, else empty."""
+    """(U,); empty where it does not matter."""
     budget: float
     most: int
+
+
+class _Shortlist(NamedTuple):
+    """Users worth looking at."""
+
+    users: NDArray[np.int32]
+    floor: float
+    """Everybody else gains less than this, now and later; 0: all who are free and gain anything are listed."""
 
 
 def choose(pool: Pool, alone: NDArray[np.float64], limits: Limits) -> Choice:
@@ -119,40 +132,50 @@ def choose(pool: Pool, alone: NDArray[np.float64], limits: Limits) -> Choice:
         DataError: limits that cannot be obeyed.
     """
     limits.check(pool.nodes)
-    cost = limits.costs(pool.nodes)
-    matters = limits.cost is not None or np.isfinite(limits.budget)
     free = np.ones(pool.nodes, bool) if limits.allowed is None else np.array(limits.allowed, bool)
     forced = np.zeros(0, np.int32) if limits.included is None else np.asarray(limits.included, np.int32)
-    group = np.full(pool.nodes, NO_GROUP, np.int64) if limits.group is None else np.asarray(limits.group, np.int64)
+    most = min(limits.most, int(np.count_nonzero(free)) + len(forced))
+    purse = _Purse(_NOTHING, np.inf, most)
+    if limits.cost is not None or np.isfinite(limits.budget):
+        cost = limits.costs(pool.nodes)
+        purse = _Purse(cost, min(float(limits.budget), float(cost.sum())), most)
+    group = np.zeros(0, np.int64) if limits.group is None else np.asarray(limits.group, np.int64)
     left = np.full(max(int(group.max(initial=-1)) + 1, 1), limits.quota if limits.quota else pool.nodes, np.int64)
-    purse = _Purse(
-        cost,
-        cost if matters else cost[:0],
-        min(float(limits.budget), float(cost.sum())),
-        min(limits.most, int(free.sum()) + len(forced)),
-    )
     start, sets = _index(pool.indptr, pool.member, pool.nodes)
-    size = np.diff(start)
+    worth = np.diff(start) + alone
+    free[forced] = False
+    shortlist = _shortlist(worth, free.view(np.uint8), purse)
 
     def greedy(weight: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float64], int, float]:
-        bits, room = free.astype(np.uint8), left.copy()
-        return _greedy(pool.indptr, pool.member, start, sets, alone, bits, forced, purse, group, room, weight, LOOKS)
+        gain, bits, room = worth.copy(), free.view(np.uint8).copy(), left.copy()
+        index = pool.indptr, pool.member, start, sets
+        return _greedy(*index, gain, bits, forced, purse, group, room, weight, shortlist, LOOKS)
 
-    users, gain, covered, bound = greedy(cost)
-    if limits.cost is not None and cost.min() < cost.max():
-        others, their_gain, they_cover, their_bound = greedy(np.ones(pool.nodes))
+    users, gain, covered, bound = greedy(purse.cost)
+    if limits.cost is not None and limits.cost.min() < limits.cost.max():
+        others, their_gain, they_cover, their_bound = greedy(_NOTHING)
         bound = min(bound, their_bound)
         if their_gain.sum() > gain.sum():
             users, gain, covered = others, their_gain, they_cover
     if limits.cost is not None and not len(forced):
-        single = np.where(free & (cost <= purse.budget), size + alone, 0.0)
+        single = np.where(free & (purse.cost <= purse.budget), worth, 0.0)
         best = int(np.argmax(single))
         if single[best] > gain.sum():
-            users, gain, covered = np.array([best], np.int32), single[[best]], int(size[best])
-    free[forced] = False
-    left_over = purse._replace(budget=purse.budget - cost[forced].sum(), most=purse.most - len(forced))
-    hit = float(size[forced].sum()) + _most_gain(np.where(free, size, 0).astype(np.float64), left_over)
+            users, gain, covered = np.array([best], np.int32), single[[best]], int(start[best + 1] - start[best])
+    hit = _cover_bound(start, free, forced, shortlist, purse)
     return Choice(users, gain, covered, max(bound, float(gain.sum())), min(hit, float(len(pool))))
+
+
+def _cover_bound(
+    start: NDArray[np.int64], free: NDArray[np.bool_], forced: NDArray[np.int32], shortlist: _Shortlist, purse: _Purse
+) -> float:
+    """Return at least how many sets the forced and the best others within the purse hit."""
+    users = shortlist.users
+    size = np.zeros(len(free))
+    size[users] = start[users + 1] - start[users]
+    rest = purse.budget - (purse.cost[forced].sum() if len(purse.cost) else 0.0)
+    others = _bound(size, free.view(np.uint8), shortlist, _Purse(purse.cost, rest, purse.most - len(forced)))
+    return float((start[forced + 1] - start[forced]).sum()) + others
 
 
 @numba.njit(cache=True, nogil=True)
@@ -175,44 +198,67 @@ def _index(
 
 
 @numba.njit(cache=True, nogil=True)
-def _greedy(indptr, member, start, sets, alone, free, forced, purse, group, left, weight, looks):  # noqa: ANN001, ANN202, PLR0917
-    """Return (users, gains, covered sets, bound); the next user is the one of most gain per `weight` (N,)."""
-    nodes, cost, most = len(alone), purse.cost, purse.most
-    gain, room = np.empty(nodes), np.empty(nodes)
-    for u in range(nodes):
-        gain[u] = alone[u] + (start[u + 1] - start[u])
+def _shortlist(gain, free, purse):  # noqa: ANN001, ANN202
+    """Return those who gain most; all, where costs matter."""
+    wanted, top, floor = max(SHORT * purse.most, SHORTEST), gain.max(), 0.0
+    if len(purse.cost) == 0 and wanted < len(gain) and top > 0.0:
+        count, scale = np.zeros(BINS, np.int64), (BINS - 1) / top
+        for u in range(len(gain)):
+            count[int(gain[u] * scale)] += free[u]
+        place, listed = BINS - 1, count[BINS - 1]
+        while place > 0 and listed < wanted:
+            place -= 1
+            listed += count[place]
+        floor = place / scale * ROUNDED
+    count_listed = 0
+    for u in range(len(gain)):
+        count_listed += free[u] and gain[u] >= floor and gain[u] > 0.0
+    users, at = np.empty(count_listed, np.int32), 0
+    for u in range(len(gain)):
+        if free[u] and gain[u] >= floor and gain[u] > 0.0:
+            users[at] = u
+            at += 1
+    return _Shortlist(users, floor)
+
+
+@numba.njit(cache=True, nogil=True)
+def _greedy(indptr, member, start, sets, gain, free, forced, purse, group, left, weight, shortlist, looks):  # noqa: ANN001, ANN202, PLR0917
+    """Return (users, gains, covered sets, bound); the next user is the one of most gain, per `weight` unless empty."""
+    cost, most, money = purse.cost, purse.most, purse.budget
     covered, hits = np.zeros(len(indptr) - 1, np.uint8), 0
     users, gains, count, value = np.empty(most, np.int32), np.empty(most), 0, 0.0
-    money = purse.budget
     for u in forced:
         users[count], gains[count] = u, gain[u]
         value += gain[u]
-        money -= cost[u]
-        free[u] = 0
+        money -= cost[u] if len(cost) > 0 else 0.0
         hits += _cover(u, indptr, member, start, sets, covered, gain)
         count += 1
-    buys = _Purse(cost, purse.priced, money, most - count)
-    bound = value + _bound(gain, free, buys, room)
-    heap, size = _heap(gain, free, weight)
+    buys = _Purse(cost, money, most - count)
+    bound = value + _bound(gain, free, shortlist, buys)
+    heap, size = _heap(gain, shortlist.users, weight)
     step = 0
-    while count < most and size > 0:
+    while count < most:
         u, size = _pop(heap, size, gain, weight)
+        if shortlist.floor > 0.0 and (u < 0 or gain[u] < shortlist.floor):
+            shortlist = _shortlist(gain, free, _Purse(cost, money, most - count))
+            heap, size = _heap(gain, shortlist.users, weight)
+            continue
         if u < 0:
             break
-        if cost[u] > money or (group[u] >= 0 and left[group[u]] == 0):
+        if (len(cost) > 0 and cost[u] > money) or (len(group) > 0 and group[u] >= 0 and left[group[u]] == 0):
             continue
         users[count], gains[count] = u, gain[u]
         value += gain[u]
-        money -= cost[u]
+        money -= cost[u] if len(cost) > 0 else 0.0
         free[u] = 0
-        if group[u] >= 0:
+        if len(group) > 0 and group[u] >= 0:
             left[group[u]] -= 1
         hits += _cover(u, indptr, member, start, sets, covered, gain)
         count += 1
         step += 1
         if (step * looks) // buys.most != ((step - 1) * looks) // buys.most:
-            bound = min(bound, value + _bound(gain, free, buys, room))
-    bound = min(bound, value + _bound(gain, free, buys, room))
+            bound = min(bound, value + _bound(gain, free, shortlist, buys))
+    bound = min(bound, value + _bound(gain, free, shortlist, buys))
     return users[:count], gains[:count], hits, bound
 
 
@@ -231,42 +277,45 @@ def _cover(u, indptr, member, start, sets, covered, gain):  # noqa: ANN001, ANN2
 
 
 @numba.njit(cache=True, nogil=True)
-def _bound(gain, free, purse, room):  # noqa: ANN001, ANN202
-    """Return `_most_gain` of those who are free; `room` (N,) is overwritten."""
-    for u in range(len(gain)):
-        room[u] = gain[u] if free[u] else 0.0
-    return _most_gain(room, purse)
-
-
-@numba.njit(cache=True, nogil=True)
-def _most_gain(gain: NDArray[np.float64], purse: _Purse) -> float:
-    """Return at least the largest sum of gains of as many users as the purse buys.
+def _bound(gain, free, shortlist, purse):  # noqa: ANN001, ANN202
+    """Return at least the largest sum of gains of as many free users as the purse buys.
 
     Two relaxations, the smaller counts: the `most` largest gains, and the best gains per cost with the last bought in
-    part. Without costs the first alone. By a histogram whose last bin counts with its upper edge.
+    part. Without costs the first alone, and as many as can be bought may gain what those who are not listed gain at
+    most. By a histogram whose last bin counts with its upper edge.
     """
-    cost = purse.priced
+    users, cost = shortlist.users, purse.cost
     if purse.most <= 0 or purse.budget <= 0.0:
         return 0.0
-    top = gain.max()
+    top, best = shortlist.floor, 0.0
+    for u in users:
+        if free[u]:
+            top = max(top, gain[u])
+            if len(cost) > 0:
+                best = max(best, gain[u] / cost[u])
     if top <= 0.0:
         return 0.0
-    price, worth, scale = np.zeros(BINS, np.int64), np.zeros(BINS), (BINS - 1) / top
-    for u in range(len(gain)):
-        place = int(gain[u] * scale)
-        price[place] += 1
-        worth[place] += gain[u]
+    price, worth, scale = np.zeros(BINS), np.zeros(BINS), (BINS - 1) / top
+    for u in users:
+        if free[u]:
+            place = int(gain[u] * scale)
+            price[place] += 1.0
+            worth[place] += gain[u]
+    if shortlist.floor > 0.0:
+        place = int(shortlist.floor * scale)
+        price[place] += purse.most
+        worth[place] += purse.most * shortlist.floor
     by_number = _bought(price, worth, purse.most, top)
-    if not len(cost):
+    if len(cost) == 0:
         return by_number
-    top = (gain / cost).max()
-    paid, scale = np.zeros(BINS), (BINS - 1) / top
-    worth[:] = 0.0
-    for u in range(len(gain)):
-        place = int(gain[u] / cost[u] * scale)
-        paid[place] += cost[u]
-        worth[place] += gain[u]
-    return min(by_number, _bought(paid, worth, purse.budget, top))
+    scale = (BINS - 1) / best
+    price[:], worth[:] = 0.0, 0.0
+    for u in users:
+        if free[u]:
+            place = int(gain[u] / cost[u] * scale)
+            price[place] += cost[u]
+            worth[place] += gain[u]
+    return min(by_number, _bought(price, worth, purse.budget, best))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -282,25 +331,29 @@ def _bought(price, worth, budget, top):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, nogil=True)
-def _heap(gain, free, cost):  # noqa: ANN001, ANN202
-    """Return (heap of (gain per cost, user), its size): the largest first, those who add nothing left out."""
-    key, user, size = np.empty(len(gain)), np.empty(len(gain), np.int32), 0
-    for u in range(len(gain)):
-        if free[u] and gain[u] > 0.0:
-            key[size], user[size] = gain[u] / cost[u], u
-            size += 1
+def _heap(gain, users, weight):  # noqa: ANN001, ANN202
+    """Return (heap of (gain per weight, user), its size): the largest first."""
+    size = len(users)
+    key, user = np.empty(size), users.copy()
+    for place in range(size):
+        key[place] = _key(user[place], gain, weight)
     for place in range(size // 2 - 1, -1, -1):
         _sink(key, user, size, place)
     return (key, user), size
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _key(u, gain, weight):  # noqa: ANN001, ANN202
+    return gain[u] / weight[u] if len(weight) > 0 else gain[u]
+
+
 @numba.njit(cache=True, nogil=True)
-def _pop(heap, size, gain, cost):  # noqa: ANN001, ANN202
-    """Return (the user of most gain per cost now, new size); gains only fall, so stale ones are lowered and sink."""
+def _pop(heap, size, gain, weight):  # noqa: ANN001, ANN202
+    """Return (the user of most gain per weight now, new size); gains only fall, so stale ones are lowered and sink."""
     key, user = heap
     while size > 0:
         u = user[0]
-        now = gain[u] / cost[u]
+        now = _key(u, gain, weight)
         if now <= 0.0:
             return -1, size
         if now == key[0]:

@@ -59,6 +59,42 @@ def test_nothing_beats_the_bound_and_greedy_keeps_its_guarantee(seed, most):
     assert found.cover_bound >= most_hit
 
 
+def naive(pool: Pool, alone: np.ndarray, most: int) -> tuple[list[int], list[float], float]:
+    """Greedy choice that looks at everybody each time, and the least of its bounds, by sets of Python."""
+    of_user: list[set[int]] = [set() for _ in range(pool.nodes)]
+    for r in range(len(pool)):
+        for u in pool.member[pool.indptr[r] : pool.indptr[r + 1]]:
+            of_user[u].add(r)
+    covered: set[int] = set()
+    users, gains, bound = [], [], np.inf
+    left = np.asarray(alone, float).copy()
+    for _ in range(most + 1):
+        gain = np.array([len(each - covered) for each in of_user]) + left
+        gain[users] = 0
+        bound = min(bound, sum(gains) + np.sort(gain)[-most:].sum())
+        if len(users) < most:
+            users.append(int(np.argmax(gain)))
+            gains.append(float(gain[users[-1]]))
+            covered |= of_user[users[-1]]
+    return users, gains, bound
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_shortlist_that_is_used_up_changes_nothing(seed):
+    # 1,100 users who hit the same 40 sets fill the shortlist; one of them chosen, the others are worth nothing more.
+    rng = np.random.default_rng(seed)
+    alike = [list(range(1_100)) for _ in range(40)]
+    others = [rng.choice(np.arange(1_100, 3_000), rng.integers(1, 12), replace=False).tolist() for _ in range(600)]
+    pool, alone = pool_of(3_000, *alike, *others), rng.integers(0, 4, 3_000) / 8
+    found = choose(pool, alone, Limits(30))
+    users, gains, bound = naive(pool, alone, 30)
+    assert found.users.tolist() == users
+    assert found.gain.tolist() == gains
+    assert bound - 1e-9 <= found.bound <= 1.05 * bound
+    hits = np.bincount(pool.member, minlength=3_000)
+    assert min(np.sort(hits)[-30:].sum(), len(pool)) == found.cover_bound
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_within_a_budget(seed):
     pool, alone = drawn(seed)
