@@ -30,7 +30,7 @@ from tests.workers.processes import ROOT, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 USERS = 40
-RETRIED_S = 60.0
+RETRIED_S = 120.0
 
 
 class Made(NamedTuple):
