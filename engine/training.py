@@ -28,6 +28,7 @@ from engine.interest.threads import set_threads
 from engine.interest.training import EncoderSettings
 from engine.lists import named, similar_items, strongest
 from engine.propagation.formulafit import figures, fit_item_formula, fit_user_formula
+from engine.propagation.itemlearning import learn_item_spread
 from engine.propagation.pairlearning import learned_probabilities
 from engine.propagation.sharetarget.shop import learn
 from engine.propagation.waiting import learn_delays
@@ -36,7 +37,7 @@ from engine.serving.champion import KEPT
 from engine.serving.lineage import Lineage
 from engine.serving.sharing import ALPHA, BETA
 from engine.stages import Report, Stages
-from engine.strategy.model import edge_tables
+from engine.strategy.model import edge_tables, spread_tables
 from engine.tuning.space import read_settings
 from engine.types import GraphSnapshot
 
@@ -118,6 +119,7 @@ def train(
 
     say("influence", "estimating whom each user's shares reach")
     edges, learned = learned_probabilities(snapshot, settings.seed)
+    spread, learned["items"] = learn_item_spread(snapshot, settings.seed)
     influence = score_users(edges, np.random.default_rng([settings.seed, 2]), threads=threads)
 
     formula = _formula(snapshot, ranker, settings.seed)
@@ -131,7 +133,7 @@ def train(
     arrays |= share_weights
     tables |= named("recommended", recommended) | named("similar", similar)
     tables |= named("influences", strongest(edges, settings.influences))
-    tables |= edge_tables(edges, learn_delays(snapshot, edges))
+    tables |= edge_tables(edges, learn_delays(snapshot, edges)) | spread_tables(spread)
     tables |= {"influence_score": influence.score, "influence_percentile": influence.percentile}
     tables["influence_error"] = influence.standard_error
     tables |= heldout_tables(

@@ -161,6 +161,28 @@ class EdgeProbabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemSpread:
+    """What items add to the log-odds of P(u->v): z_v . y_i + b_i; U users, I items, D factors."""
+
+    user: NDArray[np.float32]
+    """(U, D) z of who receives."""
+    item: NDArray[np.float32]
+    """(I, D) y"""
+    bias: NDArray[np.float32]
+    """(I,) b"""
+
+    def taste(self, items: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return z_v . y_i of each receiver, the mean over these items, (U,); 0 for no item."""
+        if not len(items):
+            return np.zeros(len(self.user), np.float32)
+        return self.user @ self.item[items].mean(axis=0)
+
+    def log_odds(self, items: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return what these items add for each receiver, the mean over them, (U,); 0 for no item."""
+        return self.taste(items) + (self.bias[items].mean() if len(items) else np.float32(0.0))
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddingTable:
     """Vectors of nodes."""
 

@@ -21,7 +21,7 @@ from engine.serving.shelf import years_between
 from engine.strategy.communities import communities
 from engine.strategy.model import PlanModel, read_plan_model
 from engine.strategy.plan import Plan, Task, effort, plan
-from engine.strategy.suiting import interest_factor, suited
+from engine.strategy.suiting import interest_factor, learned, suited
 from engine.types import EdgeProbabilities
 from graph import campaigns
 from graph.connection import Graph
@@ -81,12 +81,12 @@ def make_plan(
     tell(0.3, "fitting ties to what is promoted")
     wanted = pd.Index(model.item_ids).get_indexer(list(crowd.items))
     wanted = wanted[wanted >= 0]
-    factor = interest_factor(model.user_embedding, model.item_embedding[wanted], model.item_embedding, rng)
-    edges = suited(model.edges, factor)
+    factor, edges = _suited(model, wanted, rng)
     task = _task(request, model, crowd, edges, rng)
     found = plan(task, rng, lambda doing: tell(0.4 if doing.startswith("choosing") else 0.8, doing))
     reasons = _reasons(model, task, found, _taste(model.edges, factor, found.users))
     told = _told(request, model, crowd, task, found, reasons=reasons)
+    told["interestLearned"] = model.spread is not None
     told["interest"] = "average" if not len(wanted) else "item" if request.item_id is not None else "category"
     if len(orjson.dumps(told)) > MAX_RESULT_BYTES:
         raise DataError(f"the plan is larger than {MAX_RESULT_BYTES:,} bytes: ask for fewer seeds")
@@ -183,6 +183,16 @@ def _task(
         horizon_h=request.horizon_hours,
         effort=effort(request.epsilon, min(1.0 / max(len(model.user_ids), 1), LEAST_FAILURE)),
     )
+
+
+def _suited(
+    model: PlanModel, wanted: NDArray[np.integer], rng: np.random.Generator
+) -> tuple[NDArray[np.floating], EdgeProbabilities]:
+    """Return how much more of it each user takes than of other things, (U,), and P(u->v) of what is wanted."""
+    if model.spread is not None:
+        return np.exp(model.spread.taste(wanted)), learned(model.edges, model.spread.log_odds(wanted))
+    factor = interest_factor(model.user_embedding, model.item_embedding[wanted], model.item_embedding, rng)
+    return factor, suited(model.edges, factor)
 
 
 def _named(ids: tuple[str, ...], model: PlanModel, crowd: _Crowd) -> NDArray[np.int64]:

@@ -161,6 +161,9 @@ class CampaignPlan(Answer):
             description="Whose interest the ties are fitted to; average: the version does not know what is promoted."
         ),
     ]
+    interest_learned: Annotated[
+        bool, Field(description="Whether what the item adds was learned from the shop's shares; else it is assumed.")
+    ] = False
     people: PlanPeople
     seeds: list[PlannedSeed]
     cost_minor: int | None

@@ -104,17 +104,35 @@ def factors_by(snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, colu
     shares stays near 1.
     """
     names, group = np.unique(snapshot.items.columns[column].astype(str), return_inverse=True)
+    factor, due = group_factors(snapshot, act, edges, group)
+    most = np.argsort(-due, kind="stable")[:MOST_GROUPS]
+    return {str(names[at]): round(float(factor[at]), 4) for at in most if due[at] > 0 and names[at]}
+
+
+def group_factors(
+    snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, group: NDArray[np.integer]
+) -> tuple[Float, Float]:
+    """Return acts over expected acts of the shares of each group of items, drawn to 1, and the expected acts.
+
+    Args:
+        snapshot: the graph.
+        act: what is counted.
+        edges: P(u->v).
+        group: (I,) group of each item, in [0, G).
+
+    Returns:
+        both (G,).
+    """
+    groups = int(group.max(initial=-1)) + 1
     of_share = group[snapshot.shares.target]
     reach = np.bincount(edges.source, edges.probability, edges.nodes)
     seen = exposure(snapshot, end_of(snapshot))
-    due = np.bincount(of_share, seen * reach[snapshot.shares.source], len(names))
+    due = np.bincount(of_share, seen * reach[snapshot.shares.source], groups)
     share, _ = acts_of(snapshot, act)
-    acted = np.bincount(of_share[share], minlength=len(names)).astype(np.float64)
+    acted = np.bincount(of_share[share], minlength=groups).astype(np.float64)
     due *= acted.sum() / max(float(due.sum()), 1e-12)
     shape = prior_shape(acted, due)
-    factor = (acted + shape) / (due + shape)
-    most = np.argsort(-due, kind="stable")[:MOST_GROUPS]
-    return {str(names[at]): round(float(factor[at]), 4) for at in most if due[at] > 0 and names[at]}
+    return (acted + shape) / (due + shape), due
 
 
 def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[EdgeProbabilities, dict[str, Any]]:
@@ -127,7 +145,7 @@ def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[EdgeProba
     outcomes = count_outcomes(snapshot, act, exposure(snapshot, end_of(snapshot)))
     rate, worth = posterior(outcomes)
     by_rate = as_edges(outcomes, rate, worth)
-    bounds = _bounds(snapshot)
+    bounds = window_bounds(snapshot)
     if bounds is None:
         return by_rate, {"model": "rate", "reason": "too few shares with a time"}
     if len(rate) > MAX_PAIRS:
@@ -143,7 +161,7 @@ def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[EdgeProba
     return as_edges(outcomes, _fit([first, second], seed).chance(signals), worth), told
 
 
-def _bounds(snapshot: GraphSnapshot) -> list[int] | None:
+def window_bounds(snapshot: GraphSnapshot) -> list[int] | None:
     """Return the bounds of the windows in seconds; None where shares of known times are too few or too close."""
     at_s = snapshot.shares.columns["occurred_at_s"]
     at_s = at_s[at_s != NO_TIME]

@@ -13,10 +13,11 @@ from engine.artifact import read_ids, read_manifest, read_tables
 from engine.artifact.columns import check_range
 from engine.errors import ArtifactError
 from engine.influence.delays import Delays
-from engine.types import EdgeProbabilities
+from engine.types import EdgeProbabilities, ItemSpread
 
 EDGES = ("edge_source", "edge_target", "edge_probability")
 QUANTILES, SCALE = "delay_quantile_s", "edge_delay_scale"
+SPREAD = ("spread_user", "spread_item", "spread_bias")
 NEEDED = (*EDGES, "user_embedding", "item_embedding", "influence_score", "influence_percentile")
 
 
@@ -33,6 +34,8 @@ class PlanModel:
     """P(u->v) along every tie."""
     delays: Delays | None
     """How long the ties take, in their order; None: nobody has passed anything on."""
+    spread: ItemSpread | None
+    """What items add to P(u->v); None: that could not be learned."""
     user_embedding: NDArray[np.float32]
     """(U, D) unit rows."""
     item_embedding: NDArray[np.float32]
@@ -59,6 +62,11 @@ def edge_tables(edges: EdgeProbabilities, delays: Delays | None = None) -> dict[
         "edge_target": edges.target[kept].astype(np.int32),
         "edge_probability": edges.probability[kept].astype(np.float32),
     }
+
+
+def spread_tables(spread: ItemSpread | None) -> dict[str, NDArray[Any]]:
+    """Return the tables of a model folder that hold what items add to P(u->v)."""
+    return {} if spread is None else dict(zip(SPREAD, (spread.user, spread.item, spread.bias), strict=True))
 
 
 def read_plan_model(folder: Path) -> PlanModel:
@@ -89,12 +97,18 @@ def read_plan_model(folder: Path) -> PlanModel:
         if tables[SCALE].shape != source.shape:
             raise ArtifactError(f"version {version}: its ties and their delays differ in length")
         delays = Delays(tables[QUANTILES], tables[SCALE].astype(np.float64))
+    spread = None
+    if all(name in tables for name in SPREAD):
+        spread = ItemSpread(*(tables[name] for name in SPREAD))
+        if (len(spread.user), len(spread.item), len(spread.bias)) != (users, items, items):
+            raise ArtifactError(f"version {version}: what items add to its ties is not of its users and items")
     return PlanModel(
         version,
         ids["user"],
         ids["item"],
         EdgeProbabilities(source, target, probability, users),
         delays,
+        spread,
         tables["user_embedding"],
         tables["item_embedding"],
         tables["influence_score"],

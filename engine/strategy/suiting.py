@@ -1,5 +1,8 @@
 """P(u->v) of an item or a category: who is interested in it passes it on more readily than other things.
 
+How much so is learned in training (`engine/propagation/itemlearning.py`) where enough shares were acted on. Elsewhere
+it is assumed:
+
     P(u->v | i) = min(P(u->v) * f(v, i), MAX_PROBABILITY)
     f(v, i) = exp(w cos(h_v, h_i)) / mean over items j of exp(w cos(h_v, h_j))
 
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from engine.types import EdgeProbabilities
 
 WEIGHT = 2.0
-"""w: between an item at a right angle and one that fits wholly lies a factor of 7.4; assumed, not learned."""
+"""w: between an item at a right angle and one that fits wholly lies a factor of 7.4."""
 MAX_PROBABILITY = 0.95
 MOST_ITEMS = 1_000
 """Items that the mean is taken over, drawn where there are more."""
@@ -43,6 +46,13 @@ def interest_factor(
         mean = np.exp(WEIGHT * (block @ sample.T)).mean(axis=1)
         factor[start : start + _BLOCK] = np.exp(WEIGHT * (block @ wanted.T)).mean(axis=1) / mean
     return factor
+
+
+def learned(edges: EdgeProbabilities, log_odds: NDArray[np.floating]) -> EdgeProbabilities:
+    """Return P(u->v | i) for what the item adds to the log-odds of each receiver, (U,)."""
+    odds = edges.probability / (1.0 - edges.probability) * np.exp(log_odds)[edges.target]
+    probability = np.minimum(odds / (1.0 + odds), MAX_PROBABILITY).astype(np.float32)
+    return EdgeProbabilities(edges.source, edges.target, probability, edges.nodes)
 
 
 def suited(edges: EdgeProbabilities, factor: NDArray[np.floating]) -> EdgeProbabilities:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.artifact import write_artifact
-from engine.strategy.model import edge_tables
+from engine.strategy.model import edge_tables, spread_tables
+from engine.types import ItemSpread
 from graph.settings import Settings
 from tests.engine.influence.graphs import graph
 from tests.graph import small_shop
@@ -18,7 +19,9 @@ TIES = ((ANN, BEN, 0.9), (ANN, CAT, 0.8), (DAN, EVE, 0.5), (EVE, BEN, 0.1))
 """ann reaches 2.7, dan 1.55, eve 1.1; ann and dan together 4.205, since ben is reached by ann or else by eve."""
 
 
-def write_folder(settings: Settings, *, ties: Sequence[tuple[int, int, float]] | None = TIES) -> Path:
+def write_folder(
+    settings: Settings, *, ties: Sequence[tuple[int, int, float]] | None = TIES, spread: ItemSpread | None = None
+) -> Path:
     """Write the folder of the small shop's version; its embeddings say nothing, so that ties are taken as they are."""
     version = small_shop.artifact()
     users, items = len(version.user_ids), len(version.item_ids)
@@ -37,7 +40,7 @@ def write_folder(settings: Settings, *, ties: Sequence[tuple[int, int, float]] |
         "influences_score": version.influences.score,
     }
     if ties is not None:
-        tables |= edge_tables(graph(users, *ties))
+        tables |= edge_tables(graph(users, *ties)) | spread_tables(spread)
     folder = settings.artifacts / version.model_version
     folder.parent.mkdir(parents=True, exist_ok=True)
     write_artifact(

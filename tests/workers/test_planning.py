@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from api.shapes.campaigns import CampaignPlan
 from engine.errors import ArtifactError, DataError
+from engine.types import ItemSpread
 from graph import entities, events
 from graph.connection import Graph
 from graph.errors import ConflictError, InputError, NotFoundError
@@ -56,6 +58,27 @@ def test_a_plan_for_an_item(plan: Plan) -> None:
     assert found["curve"][-1]["spread"] == pytest.approx(found["spread"], abs=0.02)
     assert plan(k=2) == found
     assert plan(category="books", k=2)["interest"] == "category"
+
+
+def test_what_items_add_to_ties_is_as_the_version_learned_it(plan: Plan, settings: Settings) -> None:
+    assert plan(k=1)["interestLearned"] is False
+    # i00 doubles everybody's odds and triples eve's again; other items add nothing.
+    version = small_shop.artifact()
+    users, items = len(version.user_ids), len(version.item_ids)
+    taste, item, bias = np.zeros((users, 1)), np.zeros((items, 1)), np.zeros(items)
+    taste[campaign_shop.EVE], item[0], bias[0] = np.log(3), 1.0, np.log(2)
+    campaign_shop.write_folder(settings, spread=ItemSpread(*(each.astype(np.float32) for each in (taste, item, bias))))
+    found = plan(k=2)
+    CampaignPlan.model_validate(found)
+    assert (found["interestLearned"], found["interest"]) == (True, "item")
+    # Odds 9, 4, 1 and 1/9 become 18, 8, 6 and 2/9: ann reaches 1 + 18/19 + 8/9, dan 1 + 6/7 (1 + 2/11).
+    by_id = {seed["userId"]: seed["spreadAlone"] for seed in found["seeds"]}
+    assert by_id == {
+        "ann": pytest.approx(1 + 18 / 19 + 8 / 9, abs=0.02),
+        "dan": pytest.approx(1 + 6 / 7 * (1 + 2 / 11), abs=0.02),
+    }
+    assert found["seeds"][1]["reasons"] == ["newCircle", "taste"]
+    assert plan(item_id="i01", k=1)["spread"] == pytest.approx(2.7, abs=0.02)
 
 
 def test_consent_deletion_and_what_was_done_count_as_they_are_now(plan: Plan, graph: Graph, settings: Settings) -> None:
