@@ -25,8 +25,11 @@ SNAPSHOT_FILES = frozenset(f"{name}.parquet" for name in (*NODE_TABLES, *EDGE_TA
 
 
 def identify(snapshot: GraphSnapshot) -> str:
-    """Return the id of a snapshot's content: its watermark and a hash of every array but the external ids."""
-    digest = hashlib.sha256(str(snapshot.watermark_s).encode())
+    """Return the id of a snapshot's content: its watermark and a hash of every array but the external ids.
+
+    Of the ids their number counts: nodes need not have any attribute.
+    """
+    digest = hashlib.sha256(f"{snapshot.watermark_s} {len(snapshot.users)} {len(snapshot.items)}".encode())
     for table in (*NODE_TABLES, *EDGE_TABLES):
         for name, column in _columns(getattr(snapshot, table)).items():
             digest.update(f"\0{table}.{name}:{column.dtype}:{len(column)}\0".encode())

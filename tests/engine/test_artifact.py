@@ -115,6 +115,13 @@ def test_the_snapshot_id_follows_the_content_and_not_the_ids():
     assert artifact.identify(before) == artifact.identify(others) != artifact.identify(moved)
 
 
+def test_a_node_without_attributes_changes_the_id():
+    before = small_snapshot()
+    more = replace(before, items=Nodes(np.append(before.items.ids, "new"), {}))
+    bare = replace(before, items=Nodes(before.items.ids, {}))
+    assert artifact.identify(more) != artifact.identify(bare)
+
+
 def test_an_index_out_of_range_is_refused(tmp_path):
     wrong = replace(small_snapshot(), sends=Edges(i32(0, 2), i32(1, 2)))
     with pytest.raises(ArtifactError, match=r"sends\.source"):
