@@ -32,8 +32,6 @@ HEALTH_CHECK_S = 4
 SLACK_S = 3600.0
 """A message is given again only after the longest training and so much more."""
 CHILD_MEMORY_KB = 4_000_000
-LOST_WAIT_S = 1.0
-"""A message whose child died is given to the next one after so long; the job's record decides what is left to do."""
 
 
 def configuration() -> dict[str, Any]:
@@ -67,7 +65,6 @@ def configuration() -> dict[str, Any]:
         "task_create_missing_queues": True,
         "task_routes": {queue.TRAIN: {"queue": queue.TRAIN_QUEUE}, queue.PLAN: {"queue": queue.PLAN_QUEUE}},
         "worker_prefetch_multiplier": 1,
-        "worker_lost_wait": LOST_WAIT_S,
         "worker_max_memory_per_child": CHILD_MEMORY_KB,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,

@@ -1,4 +1,8 @@
-"""How soon a worker takes up what a dead child held: Celery looks every five seconds, which is late by itself."""
+"""How soon a worker takes up what a dead child held.
+
+A child's end closes a pipe that the pool listens to. Children forked later hold that pipe open too, so only the end of
+the youngest is heard at once; for the others Celery looks every five seconds, which is late by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,8 @@ from celery.worker.components import Pool
 LOOK_EVERY_S = 0.5
 
 
-class LookAfterChildren(bootsteps.Step):
-    """A part of the worker that looks after its pool more often.
-
-    The pool notes a dead child at once, waits `worker_lost_wait` for what the child may still have said, and then gives
-    its message back at the next look.
-    """
+class LookAfterChildren(bootsteps.StartStopStep):
+    """A part of the worker that looks after its pool more often; the message of a dead child is given back then."""
 
     requires = (Pool,)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from graph import jobs
@@ -32,6 +33,8 @@ USERS = 20_000 if FULL else 2_000
 CHILD_KILLS, TREE_KILLS = (30, 10) if FULL else (1, 1)
 TAKEN_UP_S, TREE_TAKEN_UP_S = 5.0, 60.0
 """A killed child's job is taken up by its pool, a killed tree's by the sweeper, long before the visibility timeout."""
+CHILDREN, REPLACED_S = 2, 2.5
+"""Of the default worker. Celery by itself would look after the eldest every five seconds."""
 ROUNDS, ROUND_JOBS = (5, 20) if FULL else (1, 3)
 JOB_S = 180.0
 ENDED = ("done", "held", "failed", "cancelled")
@@ -109,6 +112,26 @@ def test_r1_a_worker_killed_while_publishing(graph: Graph, running: Settings, cy
     assert (report.lost, report.duplicated, report.unexpected) == (0, 0, 0), (tally.mixed[:3], tally.backwards[:3])
     assert max(waits[kill_child]) <= TAKEN_UP_S
     assert max(waits[kill_tree]) <= TREE_TAKEN_UP_S
+
+
+def test_a_dead_child_is_replaced_at_once_and_not_the_youngest_alone(running: Settings) -> None:
+    worker = next(process for process in stack.status(running).processes if process.name == "worker-default")
+    waits = [seconds_until_the_eldest_is_replaced(worker.pid) for _ in range(4)]
+    assert max(waits) <= REPLACED_S
+
+
+def seconds_until_the_eldest_is_replaced(worker: int) -> float:
+    until(lambda: len(children(worker)) == CHILDREN, JOB_S)
+    eldest = min(children(worker), key=lambda child: (child.create_time(), child.pid))
+    eldest.kill()
+    began = time.monotonic()
+    until(lambda: len(set(children(worker)) - {eldest}) == CHILDREN, JOB_S)
+    return time.monotonic() - began
+
+
+def children(worker: int) -> list[psutil.Process]:
+    """Return those that live."""
+    return [child for child in psutil.Process(worker).children() if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def seconds_until_taken_up(graph: Graph, settings: Settings, job_id: str, kill: Callable[..., None]) -> float:
