@@ -115,6 +115,27 @@ class Encoders:
         encoder = self._find(model_version)
         return None if encoder is None else encoder.share_ranker
 
+    def propagation(self, model_version: str, sender: str, recipients: Sequence[str], item_id: str) -> dict[str, float]:
+        """Return P(u->v | i) of the recipients to whom the version knows a tie of the sender's.
+
+        Args:
+            model_version: whose.
+            sender: u.
+            recipients: v each.
+            item_id: i; one that came after the version adds nothing.
+        """
+        encoder = self._find(model_version)
+        if encoder is None or encoder.propagation is None:
+            return {}
+        own, _ = places(encoder.artifact.user_ids, [sender])
+        rows, known = places(encoder.artifact.user_ids, recipients)
+        if not own or not rows:
+            return {}
+        items, _ = places(encoder.artifact.item_ids, [item_id])
+        chances = encoder.propagation.chances(own[0], rows, items[0] if items else None)
+        named = [user for user, is_known in zip(recipients, known, strict=True) if is_known]
+        return {user: float(chance) for user, chance in zip(named, chances, strict=True) if not np.isnan(chance)}
+
     def formula(self, model_version: str) -> Weights:
         """Return the weights of the propagation formula that the version holds, the usual ones where it has none."""
         encoder = self._find(model_version)

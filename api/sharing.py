@@ -74,6 +74,10 @@ def share_targets(
         more, seen = _strangers(services, user_id, item_id, known, cap)
         targets += rank_strangers(more, limit - len(targets), targets[-1].score if targets else 1.0, weights)
         rows = [*rows, *seen]
+    if version is not None:
+        personal = [row["userId"] for row in rows if row["personal"]]
+        learned = services.encoders.propagation(version, user_id, personal, item_id)
+        targets = [replace(each, learned=learned.get(each.user_id)) for each in targets]
     return {
         "userId": user_id,
         "itemId": item_id,
@@ -94,7 +98,7 @@ def rank_learned(
     limit: int,
     weights: Weights = UNFITTED,
 ) -> list[Target]:
-    """Return the best `limit` of the candidates by a trained ranker, with the formula's probability beside it.
+    """Return the best `limit` of the candidates by a trained ranker, with P(i->j) by the formula beside it.
 
     Whom the ranker does not look at (shares without a time, more people than it reads) follows by formula and history.
 
@@ -210,5 +214,7 @@ def _target(place: int, each: Target) -> Row:
         "userId": each.user_id,
         "score": round(each.score, 6),
         "probability": round(each.probability, 6),
+        "probabilityBy": "formula" if each.learned is None else "learned",
+        "formula": round(each.formula, 6),
         "reasons": list(each.reasons),
     }

@@ -45,8 +45,9 @@ def read(graph: Graph, user_id: str, item_id: str, ids: Collection[str], cap: Ca
     blocked, who bought or hid the item, and who got it from this user.
 
     Returns:
-        Rows `userId modelVersion capped tiesStrength sharersStrength strength sharers friends interest`. Who was sent
-        `cap` shares within its window is `capped` and has no terms. Terms are those of the propagation formula, over
+        Rows `userId modelVersion capped personal tiesStrength sharersStrength strength sharers friends interest`. Who
+        was sent `cap` shares within its window is `capped` and has no terms; `personal`: both agree to
+        `personalisation`. Terms are those of the propagation formula, over
         ties to friends who agree to `sharing`; `sharers` are the friends who shared the item, without the sender, and
         the strength of the tie to each; `interest` is in [0, 1], None where the live version does not know user and
         item or the user does not agree to `personalisation`.

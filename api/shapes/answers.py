@@ -126,7 +126,11 @@ class ShareTarget(Answer):
     rank: int
     user_id: str
     score: float
-    probability: float
+    probability: Annotated[float, Field(description="P(i->j): that they act on the share if it is sent to them.")]
+    probability_by: Annotated[
+        Literal["learned", "formula"], Field(description="`formula` where the live version learned nothing of the two.")
+    ]
+    formula: Annotated[float, Field(description="P(i->j) by the propagation formula.")]
     reasons: list[str]
 
 

@@ -10,11 +10,15 @@ and kinds, is how much more of v's acts go to g than of all acts, in logs and dr
 how much more often than P says shares of g were acted on, likewise. The newest 30 % of the shares are cut into two
 windows, and P, factors and all counts are as of a window's start, so nothing that is learned from has seen its own
 outcome. The second window tells whether the item is worth knowing; then both are fitted on.
+
+P is the chance whether or not the share is sent to v. Of those that were sent to v it is learned beside it:
+
+    log-odds P(u->v | i, sent) = base + slope log-odds P(u->v | i)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -71,6 +75,16 @@ class _Rows:
     """(R,) 1 of those acted on, of the others how much of the share's time has been seen."""
     share: NDArray[np.int64]
     """(R,) which share."""
+    sent: NDArray[np.bool_]
+    """Whether it was sent to v."""
+
+    def log_odds(self, line: Logistic) -> Float:
+        """Return those of acting, (R,)."""
+        return self.offset + line.log_odds(self.signals)
+
+    def of(self, chosen: NDArray[np.bool_]) -> _Rows:
+        """Return some of the rows."""
+        return _Rows(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
 def learn_item_spread(snapshot: GraphSnapshot, seed: int) -> tuple[ItemSpread | None, dict[str, Any]]:
@@ -79,7 +93,7 @@ def learn_item_spread(snapshot: GraphSnapshot, seed: int) -> tuple[ItemSpread | 
     The card's `model` is `item` where items are worth knowing, `pair` where they are not and add nothing, `none` (and
     None) where that is not known: no act, or too few in a window. Items are used if the cross-entropy on the second
     window is lower by more than the standard error of the difference (shares as units) than that of P with a base
-    fitted on the first.
+    fitted on the first. `sent` of the card has base and slope of what is sent to somebody, chosen likewise.
     """
     shown = acts_shown(snapshot)
     bounds = window_bounds(snapshot) if shown else None
@@ -89,16 +103,53 @@ def learn_item_spread(snapshot: GraphSnapshot, seed: int) -> tuple[ItemSpread | 
     acts = [int(rows.acted.sum()) for rows in (first, second)]
     if min(acts) < FEWEST:
         return None, {"model": "none", "reason": f"{min(acts)} acts in a window; at least {FEWEST} are needed"}
-    told = _compare(_fit([first], items=False), _fit([first]), second) | {"act": shown[0], "acts": acts}
+    base, line = _fit([first], items=False), _fit([first])
+    told = _compare(second, pair=second.log_odds(base), item=second.log_odds(line)) | {"act": shown[0], "acts": acts}
     if told["model"] == "pair":
+        nothing = Logistic(0.0, np.zeros_like(line.slope))
+        told["sent"] = _learn_sent(first, second, nothing, nothing)
         width, users, items = 1, len(snapshot.users), len(snapshot.items)
         return ItemSpread(np.zeros((users, width), np.float32), np.zeros((items, width), np.float32),
                           np.zeros(items, np.float32)), told  # fmt: skip
     known = count_outcomes(snapshot, shown[0], exposure(snapshot, end_of(snapshot)))
-    line, taste = _fit([first, second]), _taste(snapshot, shown[0], as_edges(known, *posterior(known)), seed)
+    chosen, taste = _fit([first, second]), _taste(snapshot, shown[0], as_edges(known, *posterior(known)), seed)
     names = ["taste", *(f"{name}Taste" for name in GROUPS), *GROUPS, "item"]
-    told["weights"] = dict(zip(names, np.round(line.slope, 4).tolist(), strict=True))
-    return _folded(taste, line), told
+    told["weights"] = dict(zip(names, np.round(chosen.slope, 4).tolist(), strict=True))
+    told["sent"] = _learn_sent(first, second, line, chosen)
+    return _folded(taste, chosen), told
+
+
+def _learn_sent(first: _Rows, second: _Rows, line: Logistic, chosen: Logistic) -> dict[str, Any]:
+    """Return base and slope by which the log-odds of what is sent differ, and what was compared.
+
+    Args:
+        first: opportunities of the first window.
+        second: of the second.
+        line: what items add, by the first window alone.
+        chosen: what they add in the version.
+    """
+    first, second = first.of(first.sent), second.of(second.sent)
+    same = {"model": "same", "base": 0.0, "slope": 1.0}
+    acts = [int(rows.acted.sum()) for rows in (first, second)]
+    spared = min(len(rows.acted) - acted for rows, acted in zip((first, second), acts, strict=True))
+    if min(*acts, spared) < FEWEST:
+        return same | {"reason": f"fewer than {FEWEST} shares of a window were sent and acted on, or not acted on"}
+    fitted = _fit_sent([first], line)
+    plain = second.log_odds(line)
+    told = _compare(second, same=plain, sent=fitted.log_odds(plain[:, None])) | {"acts": acts}
+    if told["model"] == "same":
+        return told | same
+    fitted = _fit_sent([first, second], chosen)
+    return told | {"base": fitted.base, "slope": float(fitted.slope[0])}
+
+
+def _fit_sent(windows: list[_Rows], line: Logistic) -> Logistic:
+    """Return a line of the log-odds whose slope is drawn to 1."""
+    odds = np.concatenate([rows.log_odds(line) for rows in windows])
+    acted, weight = (np.concatenate([getattr(rows, name) for rows in windows]) for name in ("acted", "weight"))
+    middle = float(np.average(odds, weights=weight))
+    found = fit_logistic((odds - middle)[:, None], acted, ridge=RIDGE, weight=weight, offset=odds)
+    return Logistic(found.base - float(found.slope[0]) * middle, 1.0 + found.slope)
 
 
 def _folded(taste: _Taste, line: Logistic) -> ItemSpread:
@@ -135,6 +186,7 @@ def _window(snapshot: GraphSnapshot, act: Act, start_s: int, end_s: int, seed: i
     users = max(known.users, 1)
     acted_on, actor = acts_of(later, act)
     acted = np.isin(share * users + v, acted_on * users + actor)
+    sent = np.isin(share * users + v, later.sends.source.astype(np.int64) * users + later.sends.target)
     chance = np.clip(rate[tie], LEAST, 1.0 - LEAST)
     return _Rows(
         _signals(taste, v, i[share]),
@@ -142,6 +194,7 @@ def _window(snapshot: GraphSnapshot, act: Act, start_s: int, end_s: int, seed: i
         acted,
         np.where(acted, 1.0, exposure(later, end_s)[share]),
         share,
+        sent,
     )
 
 
@@ -213,18 +266,23 @@ def _fit(windows: list[_Rows], *, items: bool = True) -> Logistic:
     return line if items else Logistic(line.base, np.zeros(signals.shape[1]))
 
 
-def _compare(base: Logistic, line: Logistic, rows: _Rows) -> dict[str, Any]:
-    """Return cross-entropies and calibration errors on a window, without and with the items, and which is used."""
-    chances = {name: chance_of(rows.offset + each.log_odds(rows.signals)) for name, each in
-               (("pair", base), ("item", line))}  # fmt: skip
+def _compare(rows: _Rows, **log_odds: Float) -> dict[str, Any]:
+    """Return cross-entropies and calibration errors of two models on a window, and which is used.
+
+    Args:
+        rows: the window.
+        log_odds: (R,) each by name, the simpler model first.
+    """
+    simpler, other = log_odds
+    chances = {name: chance_of(each) for name, each in log_odds.items()}
     loss = {name: -rows.weight * np.where(rows.acted, np.log(p), np.log1p(-p)) for name, p in chances.items()}
     total = rows.weight.sum()
     _, share = np.unique(rows.share, return_inverse=True)
-    gain = np.bincount(share, loss["pair"] - loss["item"])
+    gain = np.bincount(share, loss[simpler] - loss[other])
     error = float(np.sqrt(np.sum((gain - gain.mean()) ** 2)) / total)
     difference = float(gain.sum() / total)
     return {
-        "model": "item" if difference > error else "pair",
+        "model": other if difference > error else simpler,
         "bce": {name: float(each.sum() / total) for name, each in loss.items()},
         "ece": {name: _calibration_error(rows, p) for name, p in chances.items()},
         "gain": difference,

@@ -23,6 +23,7 @@ from engine.serving.features import FeatureRecipe, FeatureRows, needs
 from engine.serving.forward import ForwardModel
 from engine.serving.friendship import TieModel
 from engine.serving.popular import PopularModel
+from engine.serving.propagation import Propagation
 from engine.serving.scorers import Newcomer, Scorers
 from engine.serving.sharetarget.ranker import Ranker
 from engine.serving.sharing import ALPHA, BETA, UNFITTED, Weights
@@ -41,6 +42,8 @@ class Bundle:
     weights: BlendWeights
     share_ranker: Ranker | None = None
     """None: the shop had too few shares to learn from."""
+    propagation: Propagation | None = None
+    """None: too few of them were acted on."""
 
     @property
     def formula(self) -> Weights:
@@ -150,8 +153,13 @@ def load(folder: Path) -> Bundle:
         ties=TieModel.from_json(card["ties"]) if card["ties"] is not None else None,
         user_sizes=tables["user_sizes"],
     )
-    share_ranker = Ranker.from_folder(tables, weights, artifact.user_ids)
-    return Bundle(artifact, scorers, BlendWeights.from_json(card["blend"]), share_ranker)
+    return Bundle(
+        artifact,
+        scorers,
+        BlendWeights.from_json(card["blend"]),
+        Ranker.from_folder(tables, weights, artifact.user_ids),
+        Propagation.from_folder(tables, artifact.metrics),
+    )
 
 
 def serving_arrays(scorers: Scorers, *, small: bool = False) -> tuple[Arrays, Arrays]:

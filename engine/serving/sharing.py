@@ -74,10 +74,17 @@ class Target:
     user_id: str
     score: float
     """Formula and history; ranks, and is no probability."""
-    probability: float
+    formula: float
     """P(i->j) by the formula."""
     reasons: tuple[str, ...]
     """Of TARGET_REASONS."""
+    learned: float | None = None
+    """P(i->j) as the live version learned it, None where it knows no tie between the two."""
+
+    @property
+    def probability(self) -> float:
+        """P(i->j): learned, else by the formula."""
+        return self.formula if self.learned is None else self.learned
 
 
 @dataclass(frozen=True, slots=True)

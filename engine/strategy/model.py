@@ -13,11 +13,10 @@ from engine.artifact import read_ids, read_manifest, read_tables
 from engine.artifact.columns import check_range
 from engine.errors import ArtifactError
 from engine.influence.delays import Delays
+from engine.serving.propagation import EDGES, SPREAD
 from engine.types import EdgeProbabilities, ItemSpread
 
-EDGES = ("edge_source", "edge_target", "edge_probability")
 QUANTILES, SCALE = "delay_quantile_s", "edge_delay_scale"
-SPREAD = ("spread_user", "spread_item", "spread_bias")
 NEEDED = (*EDGES, "user_embedding", "item_embedding", "influence_score", "influence_percentile")
 
 

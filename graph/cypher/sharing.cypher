@@ -126,6 +126,7 @@ WITH u, i, p, inA, v, capped, coalesce('personalisation' IN v.consent, false) AS
                w = u OR (w.userId IN sharers AND NOT EXISTS { (v)-[:BLOCKED]-(w) }), w.userId]
      } AS ties
 RETURN v.userId AS userId, p.modelVersion AS modelVersion, capped,
+       personal AND coalesce('personalisation' IN u.consent, false) AS personal,
        reduce(sum = 0.0, t IN ties | sum + t[0]) AS tiesStrength,
        reduce(sum = 0.0, t IN ties | sum + CASE WHEN t[2] THEN t[0] ELSE 0.0 END) AS sharersStrength,
        reduce(own = null, t IN ties | CASE WHEN t[1] THEN t[0] ELSE own END) AS strength,

@@ -80,8 +80,8 @@ def show_share_targets(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer)
         return 0
-    rows = [(e["rank"], e["userId"], e["score"], ", ".join(e["reasons"])) for e in answer["targets"]]
-    table(("rank", "user", "score", "reasons"), rows, title=f"{arguments.item} from {arguments.user} to")
+    rows = [(e["rank"], e["userId"], e["score"], e["probability"], ", ".join(e["reasons"])) for e in answer["targets"]]
+    table(("rank", "user", "score", "P(acts)", "reasons"), rows, title=f"{arguments.item} from {arguments.user} to")
     if answer["capped"]:
         say(f"{answer['capped']} more were sent enough shares lately (KITH_SHARE_CAP)")
     return 0

@@ -89,6 +89,38 @@ def test_an_item_that_everybody_passes_on_is_told_from_others():
     assert spread.bias[:6].min() > spread.bias[6:].max()
 
 
+@pytest.mark.parametrize("alike, unlike, model", [(ALIKE, UNLIKE, "item"), (0.15, 0.15, "pair")])
+def test_what_was_sent_is_acted_on_by_its_own_chance(alike, unlike, model):
+    graph = planted(alike, unlike, seed=3)
+    rng = np.random.default_rng(4)
+    friends = [*zip(graph.friends.source, graph.friends.target, strict=True)]
+    friends += [(v, u) for u, v in friends]
+    reach = {u: [v for w, v in friends if w == u] for u in range(USERS)}
+    opened = set(zip(graph.opens.source.tolist(), graph.opens.target.tolist(), strict=True))
+    # Who opens was sent the share, and a quarter of the others: P of what was sent is p / (p + (1 - p) / 4).
+    rows = [(s, v) for s in range(SHARES) for v in reach[int(graph.shares.source[s])]
+            if (s, int(v)) in opened or rng.random() < 0.25]  # fmt: skip
+    sends = Edges(*(np.array([row[at] for row in rows], np.int32) for at in (0, 1)), {})
+    told = learn_item_spread(replace(graph, sends=sends), seed=0)[1]
+    assert (told["model"], told["sent"]["model"]) == (model, "sent")
+    at = np.log(0.15 / 0.85)
+    assert told["sent"]["base"] + told["sent"]["slope"] * at == pytest.approx(at + np.log(4.0), abs=0.15)
+    assert told["sent"]["ece"]["sent"] < 0.05 < 0.2 < told["sent"]["ece"]["same"]
+
+
+def test_where_being_sent_decides_nothing_it_adds_nothing():
+    graph = planted(0.1, 0.1, seed=5)
+    rng = np.random.default_rng(6)
+    friend = np.concatenate([np.stack([graph.friends.source, graph.friends.target], 1),
+                             np.stack([graph.friends.target, graph.friends.source], 1)])  # fmt: skip
+    rows = [(s, v) for s in range(SHARES) for u, v in friend[friend[:, 0] == graph.shares.source[s]]
+            if rng.random() < 0.5]  # fmt: skip
+    sends = Edges(*(np.array([row[at] for row in rows], np.int32) for at in (0, 1)), {})
+    told = learn_item_spread(replace(graph, sends=sends), seed=0)[1]["sent"]
+    assert (told["model"], told["base"], told["slope"]) == ("same", 0.0, 1.0)
+    assert "reason" in learn_item_spread(graph, seed=0)[1]["sent"]
+
+
 def test_what_a_window_holds_says_nothing_of_its_own_outcomes():
     graph = planted(ALIKE, UNLIKE)
     cut = int(np.quantile(graph.shares.columns["occurred_at_s"], 0.85))
