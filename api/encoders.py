@@ -115,7 +115,9 @@ class Encoders:
         encoder = self._find(model_version)
         return None if encoder is None else encoder.share_ranker
 
-    def propagation(self, model_version: str, sender: str, recipients: Sequence[str], item_id: str) -> dict[str, float]:
+    def propagation(
+        self, model_version: str, sender: str, recipients: Sequence[str], item_id: str, channel: str | None
+    ) -> dict[str, float]:
         """Return P(u->v | i) of the recipients to whom the version knows a tie of the sender's.
 
         Args:
@@ -123,6 +125,7 @@ class Encoders:
             sender: u.
             recipients: v each.
             item_id: i; one that came after the version adds nothing.
+            channel: that it is shared in.
         """
         encoder = self._find(model_version)
         if encoder is None or encoder.propagation is None:
@@ -132,7 +135,7 @@ class Encoders:
         if not own or not rows:
             return {}
         items, _ = places(encoder.artifact.item_ids, [item_id])
-        chances = encoder.propagation.chances(own[0], rows, items[0] if items else None)
+        chances = encoder.propagation.chances(own[0], rows, items[0] if items else None, channel)
         named = [user for user, is_known in zip(recipients, known, strict=True) if is_known]
         return {user: float(chance) for user, chance in zip(named, chances, strict=True) if not np.isnan(chance)}
 

@@ -35,7 +35,13 @@ Received = dict[str, list[float]]
 
 
 def share_targets(
-    services: Services, user_id: str, item_id: str, limit: int, *, with_strangers: bool = False
+    services: Services,
+    user_id: str,
+    item_id: str,
+    limit: int,
+    *,
+    channel: str | None = None,
+    with_strangers: bool = False,
 ) -> dict[str, Any]:
     """Return the recipients as the API answers them.
 
@@ -48,6 +54,7 @@ def share_targets(
         user_id: who sends.
         item_id: what.
         limit: at most so many.
+        channel: that it would be shared in.
         with_strangers: whether places that people known leave open go to strangers.
 
     Raises:
@@ -76,7 +83,7 @@ def share_targets(
         rows = [*rows, *seen]
     if version is not None:
         personal = [row["userId"] for row in rows if row["personal"]]
-        learned = services.encoders.propagation(version, user_id, personal, item_id)
+        learned = services.encoders.propagation(version, user_id, personal, item_id, channel)
         targets = [replace(each, learned=learned.get(each.user_id)) for each in targets]
     return {
         "userId": user_id,

@@ -95,7 +95,7 @@ class GraphSnapshot:
     """user -> user; columns `since_s` int64."""
     shares: Edges
     """user -> item, one row per :Share; columns `occurred_at_s` int64, `parent` int32 (row of `shares`, -1 for a
-    root), `depth` int32."""
+    root), `depth` int32, `channel` text ("" where none is known; old folders lack the column)."""
     sends: Edges
     """row of `shares` -> recipient user; no columns."""
     opens: Edges
@@ -162,7 +162,7 @@ class EdgeProbabilities:
 
 @dataclass(frozen=True, slots=True)
 class ItemSpread:
-    """What items add to the log-odds of P(u->v): z_v . y_i + b_i; U users, I items, D factors."""
+    """What an item and a channel add to the log-odds of P(u->v): z_v . y_i + b_i + b_c; U users, I items, D factors."""
 
     user: NDArray[np.float32]
     """(U, D) z of who receives."""
@@ -170,6 +170,8 @@ class ItemSpread:
     """(I, D) y"""
     bias: NDArray[np.float32]
     """(I,) b"""
+    channels: Mapping[str, float] = field(default_factory=dict)
+    """b_c of each channel, 0 for the mean share; of others nothing is known, they add nothing."""
 
     def taste(self, items: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return z_v . y_i of each receiver, the mean over these items, (U,); 0 for no item."""
@@ -177,9 +179,14 @@ class ItemSpread:
             return np.zeros(len(self.user), np.float32)
         return self.user @ self.item[items].mean(axis=0)
 
-    def log_odds(self, items: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Return what these items add for each receiver, the mean over them, (U,); 0 for no item."""
-        return self.taste(items) + (self.bias[items].mean() if len(items) else np.float32(0.0))
+    def log_odds(self, items: NDArray[np.integer], channel: str | None = None) -> NDArray[np.float32]:
+        """Return what these items, the mean over them, and the channel add for each receiver, (U,); 0 for neither."""
+        everybody = self.bias[items].mean() if len(items) else 0.0
+        return self.taste(items) + np.float32(everybody + self.in_channel(channel))
+
+    def in_channel(self, channel: str | None) -> float:
+        """Return what a channel adds; 0 for none."""
+        return self.channels.get(channel or "", 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,7 @@ def _shares(cut: Cut, users: _Side, items: _Side) -> tuple[Edges, Edges, Edges, 
         "occurred_at_s": _joined([read["at"]] if read else [], np.int64)[kept],
         "parent": _known(row, read.get("parent", none))[kept],
         "depth": _joined([read["depth"]] if read else [], np.int32)[kept],
+        "channel": _few(read.get("channel", np.empty(0, dtype=object)))[kept],
     }
     shares = Edges(source[kept], target[kept], columns)
     hanging: list[Edges] = []
@@ -214,6 +215,12 @@ def _shares(cut: Cut, users: _Side, items: _Side) -> tuple[Edges, Edges, Edges, 
         start, end = _known(row, found.get("source", none)), _sharing(users, found.get("target", none))
         hanging.append(_sorted(start, end, times, tuple(times)))
     return shares, hanging[0], hanging[1], ids[kept]
+
+
+def _few(texts: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Return the same texts, each kept once."""
+    names, code = np.unique(texts.astype(str), return_inverse=True)
+    return names.astype(object)[code]
 
 
 def _known(index: NDArray[np.int32], ix: NDArray[Any]) -> NDArray[np.int32]:

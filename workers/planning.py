@@ -81,12 +81,13 @@ def make_plan(
     tell(0.3, "fitting ties to what is promoted")
     wanted = pd.Index(model.item_ids).get_indexer(list(crowd.items))
     wanted = wanted[wanted >= 0]
-    factor, edges = _suited(model, wanted, rng)
+    factor, edges = _suited(model, wanted, request.channel, rng)
     task = _task(request, model, crowd, edges, rng)
     found = plan(task, rng, lambda doing: tell(0.4 if doing.startswith("choosing") else 0.8, doing))
     reasons = _reasons(model, task, found, _taste(model.edges, factor, found.users))
     told = _told(request, model, crowd, task, found, reasons=reasons)
     told["interestLearned"] = model.spread is not None
+    told["channelLearned"] = model.spread is not None and request.channel in model.spread.channels
     told["interest"] = "average" if not len(wanted) else "item" if request.item_id is not None else "category"
     if len(orjson.dumps(told)) > MAX_RESULT_BYTES:
         raise DataError(f"the plan is larger than {MAX_RESULT_BYTES:,} bytes: ask for fewer seeds")
@@ -186,11 +187,11 @@ def _task(
 
 
 def _suited(
-    model: PlanModel, wanted: NDArray[np.integer], rng: np.random.Generator
+    model: PlanModel, wanted: NDArray[np.integer], channel: str | None, rng: np.random.Generator
 ) -> tuple[NDArray[np.floating], EdgeProbabilities]:
     """Return how much more of it each user takes than of other things, (U,), and P(u->v) of what is wanted."""
     if model.spread is not None:
-        return np.exp(model.spread.taste(wanted)), learned(model.edges, model.spread.log_odds(wanted))
+        return np.exp(model.spread.taste(wanted)), learned(model.edges, model.spread.log_odds(wanted, channel))
     factor = interest_factor(model.user_embedding, model.item_embedding[wanted], model.item_embedding, rng)
     return factor, suited(model.edges, factor)
 

@@ -130,7 +130,10 @@ def targets(user_id: str, query: ShareTargetsQuery) -> Response:
     """
     kith = services()
     sender = checked_id(user_id, "userId")
-    return answer(share_targets(kith, sender, query.item_id, query.limit, with_strangers=query.strangers))
+    found = share_targets(
+        kith, sender, query.item_id, query.limit, channel=query.channel, with_strangers=query.strangers
+    )
+    return answer(found)
 
 
 @users.get("/v1/users/<user_id>/influence")

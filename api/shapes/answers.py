@@ -45,6 +45,7 @@ class ShareTargetsQuery(Query):
 
     item_id: Identifier
     limit: Limit = 5
+    channel: ShortText | None = None
     strangers: bool = False
 
 

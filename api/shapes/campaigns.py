@@ -161,6 +161,10 @@ class CampaignPlan(Answer):
             description="Whose interest the ties are fitted to; average: the version does not know what is promoted."
         ),
     ]
+    channel_learned: Annotated[
+        bool,
+        Field(description="Whether what the channel adds was learned from the shop's shares; else it adds nothing."),
+    ] = False
     interest_learned: Annotated[
         bool, Field(description="Whether what the item adds was learned from the shop's shares; else it is assumed.")
     ] = False

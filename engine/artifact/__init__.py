@@ -13,7 +13,14 @@ from typing import Any
 
 from engine.artifact.columns import read_ids
 from engine.artifact.folder import read_manifest
-from engine.artifact.models import REQUIRED_TABLES, read_artifact, read_tables, read_weights, write_artifact
+from engine.artifact.models import (
+    REQUIRED_TABLES,
+    read_artifact,
+    read_metrics,
+    read_tables,
+    read_weights,
+    write_artifact,
+)
 from engine.artifact.snapshots import identified, identify, read_snapshot, write_snapshot
 
 __all__ = [
@@ -23,6 +30,7 @@ __all__ = [
     "read_artifact",
     "read_ids",
     "read_manifest",
+    "read_metrics",
     "read_snapshot",
     "read_tables",
     "read_weights",

@@ -122,6 +122,15 @@ def read_tables(folder: Path) -> dict[str, NDArray[Any]]:
     return read_arrays(Path(folder) / TABLES)
 
 
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Return a model folder's card; the folder is not verified again.
+
+    Raises:
+        ArtifactError: there is no readable card.
+    """
+    return read_json(Path(folder) / METRICS)
+
+
 def read_weights(folder: Path) -> dict[str, NDArray[Any]]:
     """Return a model folder's weights by name, read-only and memory-mapped; the folder is not verified again.
 

@@ -1,15 +1,16 @@
-"""P(u->v | i): what the item makes of P(u->v), learned from share opportunities with binary cross-entropy.
+"""P(u->v | i, c): what item and channel make of P(u->v), learned from share opportunities with binary cross-entropy.
 
 An opportunity is a share of item i by u and a v at the other end of a tie of u's; the outcome is whether v acted on
 that very share.
 
-    log-odds P(u->v | i) = log-odds P(u->v) + w cos(z_v, z_i) + sum over groups g of i (w_g a_v,g + b_g) + base
+    log-odds P(u->v | i) = log-odds P(u->v) + w cos(z_v, z_i) + sum over groups g of i (w_g a_v,g + b_g) + b_c + base
 
 The groups of an item are its category, its kind and itself. z are factors of who acted on what; a_v,g, of categories
 and kinds, is how much more of v's acts go to g than of all acts, in logs and drawn to nothing where acts are few; b_g
-how much more often than P says shares of g were acted on, likewise. The newest 30 % of the shares are cut into two
-windows, and P, factors and all counts are as of a window's start, so nothing that is learned from has seen its own
-outcome. The second window tells whether the item is worth knowing; then both are fitted on.
+how much more often than P says shares of g were acted on, likewise, and b_c those in the share's channel. The newest 30
+% of the shares are cut into two windows, and P, factors and all counts are as of a window's start, so nothing that is
+learned from has seen its own outcome. The second window tells whether the item is worth knowing; then both are fitted
+on.
 
 P is the chance whether or not the share is sent to v. Of those that were sent to v it is learned beside it:
 
@@ -28,38 +29,15 @@ from numpy.typing import NDArray
 from engine.propagation.censoring import between, end_of, exposure
 from engine.propagation.estimation import as_edges, posterior
 from engine.propagation.friendpropagation.calibration import LEAST, Logistic, chance_of, fit_logistic
+from engine.propagation.itemtaste import SIGNALS, Taste, channel_codes, channel_names, taste_of
 from engine.propagation.outcomes import Act, acts_of, acts_shown, count_outcomes
-from engine.propagation.pairlearning import BEGINNING_S, FEWEST, group_factors, window_bounds
-from engine.propagation.sharetarget.population import factors
-from engine.types import EdgeProbabilities, GraphSnapshot, ItemSpread
+from engine.propagation.pairlearning import BEGINNING_S, FEWEST, window_bounds
+from engine.types import GraphSnapshot, ItemSpread
 
 Float = NDArray[np.float64]
-GROUPS = ("category", "kind")
-"""Columns of items that name a group; each item is a group of its own beside them."""
-MOST_GROUPS = 64
-"""Of a column; the items of smaller ones have no group there."""
-DIMENSIONS = 16
-ACTS = 5.0
-"""Acts that a user's leaning to a group is drawn by."""
 RIDGE = 30.0
 MOST_ROWS = 400_000
 """Opportunities of a window; shares are drawn where there are more."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Taste:
-    """What is known of users and items at a moment."""
-
-    user: NDArray[np.float32]
-    """(U, D) unit rows or zeros."""
-    item: NDArray[np.float32]
-    """(I, D) unit rows or zeros."""
-    leaning: list[NDArray[np.float32]]
-    """Of each column (U, MOST_GROUPS or fewer)."""
-    group: list[NDArray[np.int64]]
-    """Of each column (I,) a column of its `leaning`, -1 for none."""
-    spread: Float
-    """(I, G) log of the factors of each item's groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +45,7 @@ class _Rows:
     """Opportunities of a window."""
 
     signals: NDArray[np.float32]
-    """(R, F) cos(z_v, z_i), v's leaning to each group of i, what each group adds for everybody."""
+    """(R, F) SIGNALS"""
     offset: Float
     """(R,) log-odds of P(u->v) as of the window's start."""
     acted: NDArray[np.bool_]
@@ -90,16 +68,18 @@ class _Rows:
 def learn_item_spread(snapshot: GraphSnapshot, seed: int) -> tuple[ItemSpread | None, dict[str, Any]]:
     """Return what items add to P(u->v), and what was compared.
 
-    The card's `model` is `item` where items are worth knowing, `pair` where they are not and add nothing, `none` (and
-    None) where that is not known: no act, or too few in a window. Items are used if the cross-entropy on the second
-    window is lower by more than the standard error of the difference (shares as units) than that of P with a base
-    fitted on the first. `sent` of the card has base and slope of what is sent to somebody, chosen likewise.
+    The card's `model` is `item` where items and channels are worth knowing, `pair` where they are not and add nothing,
+    `none` (and None) where that is not known: no act, or too few in a window. They are used if the cross-entropy on the
+    second window is lower by more than the standard error of the difference (shares as units) than that of P with a
+    base fitted on the first. `channels` has what each adds, `sent` base and slope of what is sent to somebody, chosen
+    likewise.
     """
     shown = acts_shown(snapshot)
     bounds = window_bounds(snapshot) if shown else None
     if not shown or bounds is None:
         return None, {"model": "none", "reason": "too few shares were acted on"}
-    first, second = (_window(snapshot, shown[0], *span, seed) for span in pairwise(bounds))
+    channels = channel_names(snapshot)
+    first, second = (_window(snapshot, shown[0], span, channels, seed) for span in pairwise(bounds))
     acts = [int(rows.acted.sum()) for rows in (first, second)]
     if min(acts) < FEWEST:
         return None, {"model": "none", "reason": f"{min(acts)} acts in a window; at least {FEWEST} are needed"}
@@ -112,11 +92,14 @@ def learn_item_spread(snapshot: GraphSnapshot, seed: int) -> tuple[ItemSpread | 
         return ItemSpread(np.zeros((users, width), np.float32), np.zeros((items, width), np.float32),
                           np.zeros(items, np.float32)), told  # fmt: skip
     known = count_outcomes(snapshot, shown[0], exposure(snapshot, end_of(snapshot)))
-    chosen, taste = _fit([first, second]), _taste(snapshot, shown[0], as_edges(known, *posterior(known)), seed)
-    names = ["taste", *(f"{name}Taste" for name in GROUPS), *GROUPS, "item"]
-    told["weights"] = dict(zip(names, np.round(chosen.slope, 4).tolist(), strict=True))
+    edges = as_edges(known, *posterior(known))
+    chosen, taste = _fit([first, second]), taste_of(snapshot, shown[0], edges, channels, seed)
+    told["weights"] = dict(zip(SIGNALS, np.round(chosen.slope, 4).tolist(), strict=True))
     told["sent"] = _learn_sent(first, second, line, chosen)
-    return _folded(taste, chosen), told
+    in_channel = chosen.slope[-1] * taste.channel
+    usual = float(in_channel[channel_codes(snapshot, channels)].mean())
+    told["channels"] = dict(zip(channels, (in_channel[1:] - usual).tolist(), strict=True))
+    return _folded(taste, Logistic(chosen.base + usual, chosen.slope), told["channels"]), told
 
 
 def _learn_sent(first: _Rows, second: _Rows, line: Logistic, chosen: Logistic) -> dict[str, Any]:
@@ -152,23 +135,24 @@ def _fit_sent(windows: list[_Rows], line: Logistic) -> Logistic:
     return Logistic(found.base - float(found.slope[0]) * middle, 1.0 + found.slope)
 
 
-def _folded(taste: _Taste, line: Logistic) -> ItemSpread:
+def _folded(taste: Taste, line: Logistic, channels: dict[str, float]) -> ItemSpread:
     """Return the items' signals, weighed, as products of rows: one for each user, one for each item."""
     user, item = [taste.user], [taste.item * line.slope[0]]
     for leaning, group, weight in zip(taste.leaning, taste.group, line.slope[1:], strict=False):
         user.append(leaning)
         item.append(weight * (group[:, None] == np.arange(leaning.shape[1])))
-    bias = line.base + taste.spread @ line.slope[1 + len(taste.group) :]
+    bias = line.base + taste.spread @ line.slope[1 + len(taste.group) : -1]
     rows = (np.concatenate(each, axis=1).astype(np.float32) for each in (user, item))
-    return ItemSpread(*rows, bias.astype(np.float32))
+    return ItemSpread(*rows, bias.astype(np.float32), channels)
 
 
-def _window(snapshot: GraphSnapshot, act: Act, start_s: int, end_s: int, seed: int) -> _Rows:
-    """Return the opportunities of the shares of [start_s, end_s) along ties known at `start_s`."""
+def _window(snapshot: GraphSnapshot, act: Act, span: tuple[int, int], channels: list[str], seed: int) -> _Rows:
+    """Return the opportunities of the shares of a span [start_s, end_s) along ties known at its start."""
+    start_s, end_s = span
     past, later = between(snapshot, BEGINNING_S, start_s), between(snapshot, start_s, end_s)
     known = count_outcomes(past, act, exposure(past, start_s))
     rate, worth = posterior(known)
-    taste = _taste(past, act, as_edges(known, rate, worth), seed)
+    taste = taste_of(past, act, as_edges(known, rate, worth), channels, seed)
     ties = np.bincount(known.source, minlength=known.users)
     begin = np.cumsum(ties) - ties
     u, i = later.shares.source.astype(np.int64), later.shares.target.astype(np.int64)
@@ -189,70 +173,13 @@ def _window(snapshot: GraphSnapshot, act: Act, start_s: int, end_s: int, seed: i
     sent = np.isin(share * users + v, later.sends.source.astype(np.int64) * users + later.sends.target)
     chance = np.clip(rate[tie], LEAST, 1.0 - LEAST)
     return _Rows(
-        _signals(taste, v, i[share]),
+        taste.signals(v, i[share], channel_codes(later, channels)[share]),
         np.log(chance / (1.0 - chance)),
         acted,
         np.where(acted, 1.0, exposure(later, end_s)[share]),
         share,
         sent,
     )
-
-
-def _taste(snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, seed: int) -> _Taste:
-    """Return what is known of a snapshot whose ties have these P(u->v)."""
-    users, items = len(snapshot.users), len(snapshot.items)
-    pair = np.unique(snapshot.interactions.source.astype(np.int64) * max(items, 1) + snapshot.interactions.target)
-    owner, item = pair // max(items, 1), users + pair % max(items, 1)
-    left, right = factors(owner, item, np.ones(len(pair)), users + items, dimensions=DIMENSIONS, seed=seed)
-    group, leaning, spread = [], [], np.zeros((items, len(GROUPS) + 1))
-    for at, name in enumerate(GROUPS):
-        values = snapshot.items.columns.get(name, np.full(items, "", object)).astype(str)
-        code, of_item = _largest(values, pair % max(items, 1))
-        spread[:, at] = np.log(group_factors(snapshot, act, edges, code)[0])[code]
-        group.append(of_item)
-        leaning.append(_leaning(owner, of_item[pair % max(items, 1)], users, int(of_item.max(initial=-1)) + 1))
-    spread[:, -1] = np.log(group_factors(snapshot, act, edges, np.arange(items))[0])
-    return _Taste(_unit(left[:users]), _unit(right[users:]), leaning, group, spread)
-
-
-def _largest(values: NDArray[Any], acted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the code of each item's value, (I,), and its place among the MOST_GROUPS most acted on, -1 for none."""
-    names, code = np.unique(values, return_inverse=True)
-    acts = np.bincount(code[acted], minlength=len(names)) * (names != "")
-    most = np.argsort(-acts, kind="stable")[:MOST_GROUPS]
-    place = np.full(len(names), -1, np.int64)
-    place[most] = np.where(acts[most] > 0, np.arange(len(most)), -1)
-    return code.astype(np.int64), place[code]
-
-
-def _leaning(owner: NDArray[np.int64], group: NDArray[np.int64], users: int, groups: int) -> NDArray[np.float32]:
-    """Return log of how much more of a user's acts go to a group than of all acts, (U, G), drawn to 0.
-
-    Args:
-        owner: (A,) who acted.
-        group: (A,) on what, -1 for no group.
-        users: U.
-        groups: G.
-    """
-    known = group >= 0
-    acts = np.bincount(owner[known] * groups + group[known], minlength=users * groups).reshape(users, groups)
-    part = acts.sum(axis=0) / max(len(owner), 1)
-    total = np.bincount(owner, minlength=users)[:, None]
-    return np.log((acts + ACTS * part) / ((total + ACTS) * np.maximum(part, 1e-12))).astype(np.float32)
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 1e-9)
-
-
-def _signals(taste: _Taste, v: NDArray[np.int64], i: NDArray[np.int64]) -> NDArray[np.float32]:
-    near = np.einsum("rd,rd->r", taste.user[v], taste.item[i])
-    leanings = [
-        np.where(group[i] >= 0, leaning[v, group[i]], 0.0) if leaning.shape[1] else np.zeros(len(v))
-        for leaning, group in zip(taste.leaning, taste.group, strict=True)
-    ]
-    return np.stack([near, *leanings, *taste.spread[i].T], axis=1).astype(np.float32)
 
 
 def _fit(windows: list[_Rows], *, items: bool = True) -> Logistic:

@@ -84,8 +84,8 @@ def learned_probabilities(snapshot: GraphSnapshot, seed: int) -> tuple[EdgeProba
     """Return P(u->v) along ties for the typical item, and what the model card says of it.
 
     Reshares are learned where the snapshot has any, else opens. Without either, probabilities are the weighted cascade
-    of `edge_probabilities`. The card's `byCategory` and `byKind` are the factors by which items of a kind are acted on
-    more or less often than P says, drawn to 1 where acts are few.
+    of `edge_probabilities`. The card's `byCategory`, `byKind` and `byChannel` are the factors by which such shares are
+    acted on more or less often than P says, drawn to 1 where acts are few.
     """
     shown = acts_shown(snapshot)
     if not shown:
@@ -93,38 +93,42 @@ def learned_probabilities(snapshot: GraphSnapshot, seed: int) -> tuple[EdgeProba
     edges, told = learn_pairs(snapshot, shown[0], seed)
     for column, name in (("category", "byCategory"), ("kind", "byKind")):
         if column in snapshot.items.columns:
-            told[name] = factors_by(snapshot, shown[0], edges, column)
+            of_share = snapshot.items.columns[column][snapshot.shares.target]
+            told[name] = factors_by(snapshot, shown[0], edges, of_share)
+    if "channel" in snapshot.shares.columns:
+        told["byChannel"] = factors_by(snapshot, shown[0], edges, snapshot.shares.columns["channel"])
     return edges, told
 
 
-def factors_by(snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, column: str) -> dict[str, float]:
-    """Return acts over expected acts of the shares by a text column of their items, for the MOST_GROUPS most shared.
+def factors_by(
+    snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, of_share: NDArray[np.object_]
+) -> dict[str, float]:
+    """Return acts over expected acts by a text of each share, (S,), for the MOST_GROUPS with most expected acts.
 
     A factor has a gamma prior of mean 1 whose width is estimated from all groups (`estimation.py`): a group of few
     shares stays near 1.
     """
-    names, group = np.unique(snapshot.items.columns[column].astype(str), return_inverse=True)
-    factor, due = group_factors(snapshot, act, edges, group)
+    names, group = np.unique(of_share.astype(str), return_inverse=True)
+    factor, due = group_factors(snapshot, act, edges, group, len(names))
     most = np.argsort(-due, kind="stable")[:MOST_GROUPS]
     return {str(names[at]): round(float(factor[at]), 4) for at in most if due[at] > 0 and names[at]}
 
 
 def group_factors(
-    snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, group: NDArray[np.integer]
+    snapshot: GraphSnapshot, act: Act, edges: EdgeProbabilities, of_share: NDArray[np.integer], groups: int
 ) -> tuple[Float, Float]:
-    """Return acts over expected acts of the shares of each group of items, drawn to 1, and the expected acts.
+    """Return acts over expected acts of each group of shares, drawn to 1, and the expected acts.
 
     Args:
         snapshot: the graph.
         act: what is counted.
         edges: P(u->v).
-        group: (I,) group of each item, in [0, G).
+        of_share: (S,) group of each share, in [0, G).
+        groups: G.
 
     Returns:
         both (G,).
     """
-    groups = int(group.max(initial=-1)) + 1
-    of_share = group[snapshot.shares.target]
     reach = np.bincount(edges.source, edges.probability, edges.nodes)
     seen = exposure(snapshot, end_of(snapshot))
     due = np.bincount(of_share, seen * reach[snapshot.shares.source], groups)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifact import read_ids, read_manifest, read_tables
+from engine.artifact import read_ids, read_manifest, read_metrics, read_tables
 from engine.artifact.columns import check_range
 from engine.errors import ArtifactError
 from engine.influence.delays import Delays
-from engine.serving.propagation import EDGES, SPREAD
+from engine.serving.propagation import EDGES, SPREAD, spread_of
 from engine.types import EdgeProbabilities, ItemSpread
 
 QUANTILES, SCALE = "delay_quantile_s", "edge_delay_scale"
@@ -96,11 +96,9 @@ def read_plan_model(folder: Path) -> PlanModel:
         if tables[SCALE].shape != source.shape:
             raise ArtifactError(f"version {version}: its ties and their delays differ in length")
         delays = Delays(tables[QUANTILES], tables[SCALE].astype(np.float64))
-    spread = None
-    if all(name in tables for name in SPREAD):
-        spread = ItemSpread(*(tables[name] for name in SPREAD))
-        if (len(spread.user), len(spread.item), len(spread.bias)) != (users, items, items):
-            raise ArtifactError(f"version {version}: what items add to its ties is not of its users and items")
+    spread = spread_of(tables, read_metrics(folder))
+    if spread is not None and (len(spread.user), len(spread.item), len(spread.bias)) != (users, items, items):
+        raise ArtifactError(f"version {version}: what items add to its ties is not of its users and items")
     return PlanModel(
         version,
         ids["user"],

@@ -62,6 +62,7 @@ def to_snapshot(world: World) -> GraphSnapshot:
                     "occurred_at_s": _seconds(heads["occurredAt"]),
                     "parent": parent.astype(np.int32),
                     "depth": _depth(parent),
+                    "channel": heads["channel"].to_numpy(dtype=object),
                 },
             ),
             sends=Edges(_rows(share, sends["shareId"]), _rows(user, sends["recipientId"])),

@@ -147,14 +147,15 @@ WHERE u.ix IS NOT NULL AND i.ix IS NOT NULL
 OPTIONAL MATCH (s)-[:RESHARE_OF]->(p:Share)
 WITH collect(s.ix) AS share, collect(u.ix) AS source, collect(i.ix) AS target, collect(coalesce(p.ix, -1)) AS parent,
      collect(coalesce(s.depth, 0)) AS depth, collect(coalesce(s.occurredAt.epochSeconds, -1)) AS at,
-     collect(s.shareId) AS ids
+     collect(s.shareId) AS ids, collect(coalesce(s.channel, '')) AS channel
 UNWIND CASE WHEN source = [] THEN [] ELSE range(0, size(source) - 1, $block) END AS start
 WITH share[start..start + $block] AS share, source[start..start + $block] AS source,
      target[start..start + $block] AS target, parent[start..start + $block] AS parent,
-     depth[start..start + $block] AS depth, at[start..start + $block] AS at, ids[start..start + $block] AS ids
+     depth[start..start + $block] AS depth, at[start..start + $block] AS at, ids[start..start + $block] AS ids,
+     channel[start..start + $block] AS channel
 RETURN vector(share, size(share), INTEGER32) AS share, vector(source, size(source), INTEGER32) AS source,
        vector(target, size(target), INTEGER32) AS target, vector(parent, size(parent), INTEGER32) AS parent,
-       vector(depth, size(depth), INTEGER32) AS depth, vector(at, size(at), INTEGER64) AS at, ids
+       vector(depth, size(depth), INTEGER32) AS depth, vector(at, size(at), INTEGER64) AS at, ids, channel
 
 // sends: whom shares of a range were sent to, as vectors
 CYPHER 25

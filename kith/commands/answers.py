@@ -26,6 +26,7 @@ def register(commands: Any) -> None:
     targets.add_argument(
         "--strangers", action="store_true", help="fill places with users whom USER does not know (docs/api.md)"
     )
+    targets.add_argument("--channel", metavar="CHANNEL", help="that it would be shared in")
     influencers = add(commands, "influencers", "whose shares reach most users", show_influencers)
     influencers.add_argument("--category", help="only influence in this category")
     similar = add(commands, "similar", "items like an item", show_similar)
@@ -75,7 +76,12 @@ def show_share_targets(arguments: argparse.Namespace) -> int:
 
     with _services() as services:
         answer = share_targets(
-            services, arguments.user, arguments.item, arguments.limit, with_strangers=arguments.strangers
+            services,
+            arguments.user,
+            arguments.item,
+            arguments.limit,
+            channel=arguments.channel,
+            with_strangers=arguments.strangers,
         )
     if arguments.json:
         print_json(answer)

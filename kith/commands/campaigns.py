@@ -36,7 +36,7 @@ def register(commands: Any) -> None:
     who.add_argument("--quota", type=int, metavar="N", help="at most N seeds of a community")
     who.add_argument("--quota-by", metavar="NAME", help="attribute of users that names it (default: found in the ties)")
     who.add_argument("--what-if", type=_ids, default=(), metavar="USERS", help="tell what these reach (u1,u2)")
-    plan.add_argument("--channel", metavar="CHANNEL", help="kept with the plan")
+    plan.add_argument("--channel", metavar="CHANNEL", help="that it is shared in")
     plan.add_argument("--horizon", type=duration_s, metavar="TIME", help="reached within this time (72h)")
     plan.add_argument("--epsilon", type=float, default=0.1, metavar="E", help="effort, .03 to .5 (default .1)")
     plan.add_argument("--seed", type=int, default=0, metavar="S", help="of the random numbers (default 0)")

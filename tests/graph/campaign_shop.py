@@ -52,7 +52,7 @@ def write_folder(
         item_ids=version.item_ids,
         tables=tables,
         weights={},
-        metrics={},
+        metrics={} if spread is None else {"influence": {"items": {"channels": dict(spread.channels)}}},
         replace=True,
     )
     return folder

@@ -34,7 +34,8 @@ CREATE (b)-[:RATED {rating: 3.5, occurredAt: datetime('2024-03-01T00:00:00Z')}]-
 CREATE (c)-[:LIKED]->(y), (d)-[:LIKED]->(x)
 CREATE (b)-[:FRIEND {since: datetime('2023-01-01'), strength: 0.5}]->(a), (a)-[:FRIEND]->(c), (a)-[:FRIEND]->(d)
 CREATE (b)-[:FOLLOWS]->(a), (c)-[:FOLLOWS]->(a)
-CREATE (a)-[:SHARED]->(s:Share {shareId: 's1', depth: 0, occurredAt: datetime('2024-02-02T00:00:00Z')})-[:OF_ITEM]->(x)
+CREATE (a)-[:SHARED]->(s:Share {shareId: 's1', depth: 0, channel: 'mail',
+  occurredAt: datetime('2024-02-02T00:00:00Z')})-[:OF_ITEM]->(x)
 CREATE (b)-[:SHARED]->(t:Share {shareId: 's0', depth: 1, occurredAt: datetime('2024-02-03T00:00:00Z')})-[:OF_ITEM]->(x)
 CREATE (c)-[:SHARED]->(v:Share {shareId: 's2', depth: 1})-[:OF_ITEM]->(x)
 CREATE (t)-[:RESHARE_OF]->(s), (v)-[:RESHARE_OF]->(s)
@@ -109,6 +110,7 @@ def test_ties_and_shares_need_consent_to_sharing(small: GraphSnapshot) -> None:
     assert small.shares.target.tolist() == [0, 0]
     assert small.shares.columns["parent"].tolist() == [1, -1]
     assert small.shares.columns["depth"].tolist() == [1, 0]
+    assert small.shares.columns["channel"].tolist() == ["", "mail"]
     assert small.shares.columns["occurred_at_s"].tolist() == [FEB_1 + 2 * 86400, FEB_1 + 86400]
     assert (small.sends.source.tolist(), small.sends.target.tolist()) == ([1], [1])
     assert (small.opens.source.tolist(), small.opens.target.tolist()) == ([1], [1])

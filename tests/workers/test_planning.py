@@ -67,7 +67,8 @@ def test_what_items_add_to_ties_is_as_the_version_learned_it(plan: Plan, setting
     users, items = len(version.user_ids), len(version.item_ids)
     taste, item, bias = np.zeros((users, 1)), np.zeros((items, 1)), np.zeros(items)
     taste[campaign_shop.EVE], item[0], bias[0] = np.log(3), 1.0, np.log(2)
-    campaign_shop.write_folder(settings, spread=ItemSpread(*(each.astype(np.float32) for each in (taste, item, bias))))
+    spread = ItemSpread(*(each.astype(np.float32) for each in (taste, item, bias)), channels={"mail": float(np.log(2))})
+    campaign_shop.write_folder(settings, spread=spread)
     found = plan(k=2)
     CampaignPlan.model_validate(found)
     assert (found["interestLearned"], found["interest"]) == (True, "item")
@@ -79,6 +80,11 @@ def test_what_items_add_to_ties_is_as_the_version_learned_it(plan: Plan, setting
     }
     assert found["seeds"][1]["reasons"] == ["newCircle", "taste"]
     assert plan(item_id="i01", k=1)["spread"] == pytest.approx(2.7, abs=0.02)
+    # By mail all odds are twice as large: those of 9 and 4 become 18 and 8.
+    by_mail = plan(item_id="i01", k=1, channel="mail")
+    assert (by_mail["channelLearned"], by_mail["spread"]) == (True, pytest.approx(1 + 18 / 19 + 8 / 9, abs=0.02))
+    by_fax = plan(item_id="i01", k=1, channel="fax")
+    assert (by_fax["channelLearned"], by_fax["spread"]) == (False, pytest.approx(2.7, abs=0.02))
 
 
 def test_consent_deletion_and_what_was_done_count_as_they_are_now(plan: Plan, graph: Graph, settings: Settings) -> None:

@@ -121,17 +121,44 @@ def test_where_being_sent_decides_nothing_it_adds_nothing():
     assert "reason" in learn_item_spread(graph, seed=0)[1]["sent"]
 
 
+def test_a_channel_in_which_more_is_acted_on_is_told_from_others():
+    graph = planted(0.1, 0.1, seed=7)
+    rng = np.random.default_rng(8)
+    # In the mail as many shares, and each open of one in the app is gone with three quarters.
+    channel = np.where(rng.random(SHARES) < 0.5, "mail", "app").astype(object)
+    channel[:100] = ""
+    kept = (channel[graph.opens.source] == "mail") | (rng.random(len(graph.opens)) < 0.25)
+    opens = Edges(graph.opens.source[kept], graph.opens.target[kept],
+                  {"occurred_at_s": graph.opens.columns["occurred_at_s"][kept]})  # fmt: skip
+    shares = Edges(graph.shares.source, graph.shares.target, {**graph.shares.columns, "channel": channel})
+    spread, told = learn_item_spread(replace(graph, opens=opens, shares=shares), seed=0)
+    assert spread is not None
+    assert (told["model"], sorted(told["channels"])) == ("item", ["app", "mail"])
+    # logit(.1) - logit(.025) = 1.47
+    assert told["channels"]["mail"] - told["channels"]["app"] == pytest.approx(1.47, abs=0.2)
+    assert dict(spread.channels) == told["channels"]
+    nobody = spread.log_odds(np.array([3]))
+    assert spread.log_odds(np.array([3]), "mail") - nobody == pytest.approx(told["channels"]["mail"], abs=1e-5)
+    assert (spread.log_odds(np.array([3]), "fax") == nobody).all()
+    # About as many shares in both: what they add has a mean of 0.
+    assert told["channels"]["mail"] + told["channels"]["app"] == pytest.approx(0.0, abs=0.1)
+
+
 def test_what_a_window_holds_says_nothing_of_its_own_outcomes():
     graph = planted(ALIKE, UNLIKE)
     cut = int(np.quantile(graph.shares.columns["occurred_at_s"], 0.85))
-    rows = itemlearning._window(graph, "open", cut, END_S, seed=0)
+    rows = itemlearning._window(graph, "open", (cut, END_S), ["mail"], seed=0)
     # Opens of the window are dealt anew: everything but the outcomes stays the same.
     rng = np.random.default_rng(5)
     late = graph.shares.columns["occurred_at_s"][graph.opens.source] >= cut
     target = graph.opens.target.copy()
     target[late] = rng.permutation(target[late])
     other = itemlearning._window(
-        replace(graph, opens=Edges(graph.opens.source, target, graph.opens.columns)), "open", cut, END_S, seed=0
+        replace(graph, opens=Edges(graph.opens.source, target, graph.opens.columns)),
+        "open",
+        (cut, END_S),
+        ["mail"],
+        seed=0,
     )
     assert (rows.signals == other.signals).all()
     assert (rows.offset == other.offset).all()

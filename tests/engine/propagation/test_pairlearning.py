@@ -161,7 +161,7 @@ def test_factors_of_categories_by_hand():
         shares=Edges(graph.shares.source, np.arange(1_200, dtype=np.int32) % 3, graph.shares.columns),
     )
     edges = EdgeProbabilities(np.zeros(1, np.int32), np.ones(1, np.int32), np.full(1, 0.5, np.float32), 5)
-    found = factors_by(graph, "open", edges, "category")
+    found = factors_by(graph, "open", edges, graph.items.columns["category"][graph.shares.target])
     assert found["tea"] == pytest.approx(2.0, abs=0.05)
     assert found["books"] == pytest.approx(1.0, abs=0.02)
     assert found["art"] == pytest.approx(0.0, abs=0.05)

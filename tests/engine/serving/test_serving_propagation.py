@@ -15,6 +15,9 @@ SPREAD = ItemSpread(
 )
 
 
+CARD = {"sent": {"base": 1.5, "slope": 0.5}, "channels": {"mail": 0.25}}
+
+
 def made(**fields: float) -> Propagation:
     return Propagation(
         np.array([0, 0, 2], np.int32),
@@ -40,10 +43,21 @@ def test_what_is_sent_is_acted_on_more_often():
     assert told.tolist() == pytest.approx([18 / 19])
 
 
+def test_a_channel_adds_for_everybody_and_an_unknown_one_nothing():
+    told = Propagation(
+        np.array([0], np.int32), np.array([1], np.int32), np.array([0.5], np.float32),
+        ItemSpread(SPREAD.user, SPREAD.item, SPREAD.bias, {"mail": float(np.log(2.0))}),
+    )  # fmt: skip
+    # odds 3 of the first item, twice that by mail
+    assert told.chances(0, [1], 0, "mail").tolist() == pytest.approx([6 / 7])
+    assert told.chances(0, [1], None, "mail").tolist() == pytest.approx([2 / 3])
+    assert told.chances(0, [1], 0, "fax").tolist() == told.chances(0, [1], 0).tolist() == pytest.approx([0.75])
+
+
 def test_a_folder_without_what_items_add_has_learned_too_little():
     tables = {"edge_source": np.array([0]), "edge_target": np.array([1]), "edge_probability": np.array([0.5])}
     assert Propagation.from_folder(tables, {}) is None
     tables |= {"spread_user": SPREAD.user, "spread_item": SPREAD.item, "spread_bias": SPREAD.bias}
-    found = Propagation.from_folder(tables, {"influence": {"items": {"sent": {"base": 1.5, "slope": 0.5}}}})
+    found = Propagation.from_folder(tables, {"influence": {"items": CARD}})
     assert found is not None
-    assert (found.sent_base, found.sent_slope) == (1.5, 0.5)
+    assert (found.sent_base, found.sent_slope, found.spread.in_channel("mail")) == (1.5, 0.5, 0.25)
