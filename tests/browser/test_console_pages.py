@@ -6,30 +6,25 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from graph import cascades, entities, events, keys
 from graph.connection import Graph
 from graph.server.process import free_ports
 from graph.settings import Settings
 from tests.browser import chromium
+from tests.browser.page import PHONE, Page
 from tests.workers.processes import Server, answers, api_command, api_server, beside, process, until
 
 pytestmark = chromium.NEEDED
 EVERYTHING = ["personalisation", "sharing", "analytics"]
-PATIENCE_S = 15.0
-PHONE = (390, 844)
 
 
 class Shop:
@@ -105,49 +100,6 @@ def shop(graph: Graph, server: Server, key: str) -> Shop:
     other = made.event("share", "user9", 30, itemId="chair", shareId="c0")
     made.write(root, *below, *opens, sold, other)
     return made
-
-
-class Page:
-    """A browser at the console."""
-
-    def __init__(self, driver: webdriver.Chrome, port: int) -> None:
-        self.driver, self._base = driver, f"http://127.0.0.1:{port}"
-
-    def open(self, path: str) -> None:
-        self.driver.get(self._base + path)
-
-    @property
-    def path(self) -> str:
-        return self.driver.current_url.removeprefix(self._base)
-
-    def log_in(self, key: str) -> None:
-        self.open("/console/login")
-        self.one("#key").send_keys(key, Keys.ENTER)
-        self.until(lambda: self.path == "/console/cascades")
-
-    def one(self, selector: str) -> Any:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector: str) -> list[Any]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def texts(self, selector: str) -> list[str]:
-        """What these elements say, read at one moment: the page's script may replace them at any time."""
-        return self.driver.execute_script(
-            "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)", selector
-        )
-
-    def number(self, name: str) -> str:
-        return self.one(f"[data-number={name}]").text
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Wait until the condition holds; what the page's script replaces while it looks is looked at again."""
-        replaced = [StaleElementReferenceException, IndexError]
-        patience = WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.05, ignored_exceptions=replaced)
-        patience.until(lambda _: condition())
-
-    def live(self) -> None:
-        self.until(lambda: self.one("#state").text == "Live")
 
 
 @pytest.fixture(scope="module")
@@ -252,13 +204,8 @@ def test_a_phone_scrolls_nothing_sideways(page: Page, tmp_path: Path) -> None:
             page.open(path)
             page.live()
             page.driver.save_screenshot(str(tmp_path / f"phone-{name}.png"))
-            width = page.driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
-            assert width <= 0, path
-            small = page.driver.execute_script(
-                "return [...document.querySelectorAll('button, input:not([type=hidden]):not([type=checkbox])')]"
-                ".filter(one => one.offsetParent && one.offsetHeight < 44).map(one => one.outerHTML)"
-            )
-            assert small == []
+            assert page.sideways() <= 0, path
+            assert page.too_small() == []
     finally:
         page.driver.set_window_size(1400, 1000)
 
@@ -267,12 +214,7 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(page: Page) -> None:
     for path in ("/console/cascades", "/console/cascade/s0"):
         page.open(path)
         page.live()
-        unnamed = page.driver.execute_script(
-            "return [...document.querySelectorAll('input:not([type=hidden]), button, a, svg, [role=region]')]"
-            ".filter(one => !(one.labels?.length || one.textContent.trim() || one.getAttribute('aria-label')"
-            " || one.getAttribute('aria-labelledby'))).map(one => one.outerHTML)"
-        )
-        assert unnamed == []
+        assert page.unnamed() == []
         assert page.driver.execute_script("return document.documentElement.lang") == "en"
         assert len(page.all("h1")) == 1
         page.driver.execute_script("document.activeElement.blur()")
