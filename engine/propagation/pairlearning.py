@@ -139,12 +139,20 @@ def group_factors(
     return (acted + shape) / (due + shape), due
 
 
-def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[EdgeProbabilities, dict[str, Any]]:
+def learn_pairs(
+    snapshot: GraphSnapshot, act: Act, seed: int, *, always: bool = False
+) -> tuple[EdgeProbabilities, dict[str, Any]]:
     """Return P of the pairs of the snapshot, worth as many trials as the rate is, and what was compared.
 
     The learned model is used if its cross-entropy on the second window is below the shrunken rate's by more than the
     standard error of the difference (senders as units); then it is fitted anew on both windows. Else, or where a window
     has fewer than FEWEST acts, P is the shrunken rate.
+
+    Args:
+        snapshot: the graph.
+        act: what v does.
+        seed: of every draw.
+        always: the learned model's P is returned also where it is no better, to be judged by a truth that is known.
     """
     outcomes = count_outcomes(snapshot, act, exposure(snapshot, end_of(snapshot)))
     rate, worth = posterior(outcomes)
@@ -159,7 +167,7 @@ def learn_pairs(snapshot: GraphSnapshot, act: Act, seed: int) -> tuple[EdgeProba
     if min(acts) < FEWEST:
         return by_rate, {"model": "rate", "reason": f"{min(acts)} acts in a window; at least {FEWEST} are needed"}
     told = _compare(_fit([first], seed), second) | {"act": act, "acts": acts}
-    if told["model"] == "rate":
+    if told["model"] == "rate" and not always:
         return by_rate, told
     signals = signals_of_pairs(snapshot, outcomes, rate, end_of(snapshot), seed)
     return as_edges(outcomes, _fit([first, second], seed).chance(signals), worth), told

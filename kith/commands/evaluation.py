@@ -62,6 +62,7 @@ def register(commands: Any) -> None:
             "publish",
             "serving",
             "start",
+            "ties",
         ),
     )
     bench.add_argument("--size", choices=("tiny", "small", "full", "huge"), default="small")
