@@ -48,10 +48,10 @@ class Page:
     def number(self, name: str) -> str:
         return self.one(f"[data-number={name}]").text
 
-    def until(self, condition: Callable[[], object]) -> None:
+    def until(self, condition: Callable[[], object], limit_s: float = PATIENCE_S) -> None:
         """Wait until the condition holds; what the page's script replaces while it looks is looked at again."""
         replaced = [StaleElementReferenceException, IndexError]
-        patience = WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.05, ignored_exceptions=replaced)
+        patience = WebDriverWait(self.driver, limit_s, poll_frequency=0.05, ignored_exceptions=replaced)
         patience.until(lambda _: condition())
 
     def live(self) -> None:

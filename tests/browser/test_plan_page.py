@@ -16,6 +16,8 @@ from tests.graph import campaign_shop, small_shop
 from tests.workers.processes import Server, api_server, process, worker_command
 
 pytestmark = chromium.NEEDED
+FIRST_PLAN_S = 150.0
+"""The first plan of an installation is compiled."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def ask(page: Page, **given: str) -> None:
 
 def test_a_plan_comes_by_itself_and_says_what_it_knows(page: Page, tmp_path: Path) -> None:
     ask(page, itemId="i00", k="2", channel="mail", budget="4.00", currency="EUR", perUser="1.00", perFriend="0.50")
-    page.until(lambda: page.path.startswith("/console/plan/") and page.all("#curve path"))
+    page.until(lambda: page.path.startswith("/console/plan/") and page.all("#curve path"), FIRST_PLAN_S)
     page.driver.save_screenshot(str(tmp_path / "plan.png"))
     assert page.one("[role=status]").text == "i00 by mail, model v1"
     known = "Interest in it is assumed: too few shares were acted on to learn it; what the channel adds is not known."
