@@ -24,6 +24,7 @@ from graph.files import import_folder
 from graph.settings import Settings
 
 Ask = Callable[..., list[dict[str, Any]]]
+VERSION = "learned"
 FEWEST = 20
 """Acts of a window that are enough here: a world with 200 of them takes minutes."""
 
@@ -41,9 +42,9 @@ def home(world: World, settings: Settings, graph: Graph, tmp_path_factory: pytes
     snapshot.settle(graph)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(itemlearning, "FEWEST", FEWEST)
-        quick = TrainSettings(model_version="v1", threads=1, encoder=EncoderSettings(epochs=2, steps=4))
-        train(snapshot.export(graph, settings), quick, settings.artifacts / "v1")
-    publication.publish(graph, settings, read_artifact(settings.artifacts / "v1"))
+        quick = TrainSettings(model_version=VERSION, threads=1, encoder=EncoderSettings(epochs=2, steps=4))
+        train(snapshot.export(graph, settings), quick, settings.artifacts / VERSION)
+    publication.publish(graph, settings, read_artifact(settings.artifacts / VERSION))
     return settings
 
 
@@ -71,8 +72,8 @@ def sharer(world: World) -> str:
 
 def version(home: Settings, sharer: str) -> tuple[PlanModel, dict[str, float], float, float]:
     """Return the version as plans read it, P(u->v) of the sharer's ties by user id, and what being sent adds."""
-    model = read_plan_model(home.artifacts / "v1")
-    sent = read_artifact(home.artifacts / "v1").metrics["influence"]["items"]["sent"]
+    model = read_plan_model(home.artifacts / VERSION)
+    sent = read_artifact(home.artifacts / VERSION).metrics["influence"]["items"]["sent"]
     assert sent["model"] == "sent"
     own = model.user_ids[model.edges.source] == sharer
     ends = model.user_ids[model.edges.target[own]]
