@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.propagation.censoring import between, end_of, exposure
+from engine.propagation.comparison import compare
 from engine.propagation.estimation import as_edges, posterior
 from engine.propagation.friendpropagation.calibration import LEAST, Logistic, chance_of, fit_logistic
 from engine.propagation.itemtaste import SIGNALS, Taste, channel_codes, channel_names, taste_of
@@ -194,34 +195,7 @@ def _fit(windows: list[_Rows], *, items: bool = True) -> Logistic:
 
 
 def _compare(rows: _Rows, **log_odds: Float) -> dict[str, Any]:
-    """Return cross-entropies and calibration errors of two models on a window, and which is used.
-
-    Args:
-        rows: the window.
-        log_odds: (R,) each by name, the simpler model first.
-    """
-    simpler, other = log_odds
+    """Return what `compare` tells of two models of a window, the simpler first, each by its log-odds (R,)."""
     chances = {name: chance_of(each) for name, each in log_odds.items()}
-    loss = {name: -rows.weight * np.where(rows.acted, np.log(p), np.log1p(-p)) for name, p in chances.items()}
-    total = rows.weight.sum()
-    _, share = np.unique(rows.share, return_inverse=True)
-    gain = np.bincount(share, loss[simpler] - loss[other])
-    error = float(np.sqrt(np.sum((gain - gain.mean()) ** 2)) / total)
-    difference = float(gain.sum() / total)
-    return {
-        "model": other if difference > error else simpler,
-        "bce": {name: float(each.sum() / total) for name, each in loss.items()},
-        "ece": {name: _calibration_error(rows, p) for name, p in chances.items()},
-        "gain": difference,
-        "gainStandardError": error,
-        "opportunities": len(rows.acted),
-    }
-
-
-def _calibration_error(rows: _Rows, chance: Float, bins: int = 15) -> float:
-    """Mean gap between predicted and observed acts, over bins of like weight."""
-    order = np.argsort(chance, kind="stable")
-    done = np.cumsum(rows.weight[order])
-    place = np.minimum((done / done[-1] * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(place, (rows.weight * (rows.acted - chance))[order], bins)
-    return float(np.abs(gap).sum() / done[-1])
+    acts = rows.weight * rows.acted
+    return compare(rows.weight, acts, rows.share, **chances) | {"opportunities": len(rows.acted)}

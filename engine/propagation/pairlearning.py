@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.propagation.censoring import between, end_of, exposure
+from engine.propagation.comparison import compare
 from engine.propagation.estimation import (
     MAX_PROBABILITY,
     as_edges,
@@ -225,33 +226,7 @@ def _offset(signals: NDArray[np.float32]) -> Float:
 
 
 def _compare(model: PairModel, window: Window) -> dict[str, Any]:
-    """Return cross-entropies and calibration errors of rate and model on a window, and which is used."""
+    """Return what `compare` tells of rate and model on a window, senders as units."""
     chances = {"rate": np.clip(window.rate, LEAST, MAX_PROBABILITY), "learned": model.chance(window.signals)}
-    losses = {name: _cross_entropy(window, chance) for name, chance in chances.items()}
-    trials = window.trials.sum()
-    _, sender = np.unique(window.source, return_inverse=True)
-    gain = np.bincount(sender, losses["rate"] - losses["learned"])
-    error = float(np.sqrt(np.sum((gain - gain.mean()) ** 2)) / trials)
-    difference = float(gain.sum() / trials)
-    return {
-        "model": "learned" if difference > error else "rate",
-        "bce": {name: float(loss.sum() / trials) for name, loss in losses.items()},
-        "ece": {name: _calibration_error(window, chance) for name, chance in chances.items()},
-        "gain": difference,
-        "gainStandardError": error,
-        "trials": round(float(trials)),
-    }
-
-
-def _cross_entropy(window: Window, chance: Float) -> Float:
-    """(E,) summed cross-entropy of each pair's trials."""
-    return -(window.acts * np.log(chance) + (window.trials - window.acts) * np.log1p(-chance))
-
-
-def _calibration_error(window: Window, chance: Float, bins: int = 15) -> float:
-    """Mean gap between predicted and observed acts a trial, over bins of like numbers of trials."""
-    order = np.argsort(chance, kind="stable")
-    done = np.cumsum(window.trials[order])
-    place = np.minimum((done / done[-1] * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(place, (window.acts - window.trials * chance)[order], bins)
-    return float(np.abs(gap).sum() / done[-1])
+    told = compare(window.trials, window.acts, window.source, **chances)
+    return told | {"trials": round(float(window.trials.sum()))}

@@ -9,6 +9,7 @@ import pytest
 
 from engine.propagation import pairlearning
 from engine.propagation.censoring import between
+from engine.propagation.comparison import calibration_error, cross_entropy
 from engine.propagation.estimation import MAX_PROBABILITY, edge_probabilities
 from engine.propagation.outcomes import count_outcomes
 from engine.propagation.pairlearning import Window, factors_by, learned_probabilities
@@ -76,10 +77,10 @@ def test_measures_of_a_window_by_hand():
     two = Window(np.zeros((2, 1), np.float32), np.zeros(2), np.zeros(2, np.int32), np.array([4.0, 1.0]),
                  np.array([1.0, 1.0]))  # fmt: skip
     chance = np.array([0.25, 0.5])
-    assert pairlearning._cross_entropy(two, chance).tolist() == pytest.approx(
+    assert cross_entropy(two.trials, two.acts, chance).tolist() == pytest.approx(
         [-np.log(0.25) - 3 * np.log(0.75), np.log(2)]
     )
-    assert pairlearning._calibration_error(two, chance) == pytest.approx((0.0 + 0.5) / 5)
+    assert calibration_error(two.trials, two.acts, chance) == pytest.approx((0.0 + 0.5) / 5)
 
 
 def test_signals_know_nothing_that_comes_later(graph):
